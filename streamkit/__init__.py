@@ -1,0 +1,125 @@
+"""streamkit: convert, contract-test, benchmark and mock LLM token streams, without ever holding a byte back.
+
+The public names are here and are loaded when they are first used (PEP 562): `from streamkit import SSEDecoder` loads the
+event-stream codec and neither trio nor httpx.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from streamkit.codecs.accumulate import Accumulator as Accumulator
+    from streamkit.codecs.jsonarray import JSONArrayDecoder as JSONArrayDecoder
+    from streamkit.codecs.jsonarray import JSONArrayEncoder as JSONArrayEncoder
+    from streamkit.codecs.lines import LineScanner as LineScanner
+    from streamkit.codecs.ndjson import NDJSONDecoder as NDJSONDecoder
+    from streamkit.codecs.ndjson import NDJSONEncoder as NDJSONEncoder
+    from streamkit.codecs.rechunk import Coalesce as Coalesce
+    from streamkit.codecs.rechunk import Events as Events
+    from streamkit.codecs.rechunk import EveryByte as EveryByte
+    from streamkit.codecs.rechunk import Hostile as Hostile
+    from streamkit.codecs.rechunk import Lines as Lines
+    from streamkit.codecs.rechunk import RandomSize as RandomSize
+    from streamkit.codecs.rechunk import Rechunker as Rechunker
+    from streamkit.codecs.rechunk import Size as Size
+    from streamkit.codecs.sse import SSEComment as SSEComment
+    from streamkit.codecs.sse import SSEDecoder as SSEDecoder
+    from streamkit.codecs.sse import SSEEvent as SSEEvent
+    from streamkit.codecs.sse_encoder import SSEEncoder as SSEEncoder
+    from streamkit.codecs.stage import BadRecord as BadRecord
+    from streamkit.codecs.stage import Pipeline as Pipeline
+    from streamkit.codecs.stage import Stage as Stage
+    from streamkit.codecs.text import Utf8Decoder as Utf8Decoder
+    from streamkit.errors import ConfigError as ConfigError
+    from streamkit.errors import DecodeError as DecodeError
+    from streamkit.errors import EncodeError as EncodeError
+    from streamkit.errors import IdleTimeout as IdleTimeout
+    from streamkit.errors import LimitExceeded as LimitExceeded
+    from streamkit.errors import LocalError as LocalError
+    from streamkit.errors import RemoteError as RemoteError
+    from streamkit.errors import StageStateError as StageStateError
+    from streamkit.errors import StreamkitError as StreamkitError
+    from streamkit.errors import TruncatedError as TruncatedError
+    from streamkit.io.idle import idle as idle
+    from streamkit.io.items import End as End
+    from streamkit.io.items import Failed as Failed
+    from streamkit.io.items import Item as Item
+    from streamkit.io.items import Items as Items
+    from streamkit.io.pace import pace as pace
+    from streamkit.io.run import pull as pull
+    from streamkit.io.run import pump as pump
+    from streamkit.io.run import push as push
+    from streamkit.io.sink import path_sink as path_sink
+    from streamkit.io.sink import stdout_sink as stdout_sink
+    from streamkit.io.source import as_source as as_source
+    from streamkit.io.source import stdin_source as stdin_source
+    from streamkit.io.tee import tee as tee
+
+_HOME = {
+    "Accumulator": "codecs.accumulate",
+    "BadRecord": "codecs.stage",
+    "Coalesce": "codecs.rechunk",
+    "ConfigError": "errors",
+    "DecodeError": "errors",
+    "EncodeError": "errors",
+    "End": "io.items",
+    "Events": "codecs.rechunk",
+    "EveryByte": "codecs.rechunk",
+    "Failed": "io.items",
+    "Hostile": "codecs.rechunk",
+    "IdleTimeout": "errors",
+    "Item": "io.items",
+    "Items": "io.items",
+    "JSONArrayDecoder": "codecs.jsonarray",
+    "JSONArrayEncoder": "codecs.jsonarray",
+    "LimitExceeded": "errors",
+    "LineScanner": "codecs.lines",
+    "Lines": "codecs.rechunk",
+    "LocalError": "errors",
+    "NDJSONDecoder": "codecs.ndjson",
+    "NDJSONEncoder": "codecs.ndjson",
+    "Pipeline": "codecs.stage",
+    "RandomSize": "codecs.rechunk",
+    "Rechunker": "codecs.rechunk",
+    "RemoteError": "errors",
+    "SSEComment": "codecs.sse",
+    "SSEDecoder": "codecs.sse",
+    "SSEEncoder": "codecs.sse_encoder",
+    "SSEEvent": "codecs.sse",
+    "Size": "codecs.rechunk",
+    "Stage": "codecs.stage",
+    "StageStateError": "errors",
+    "StreamkitError": "errors",
+    "TruncatedError": "errors",
+    "Utf8Decoder": "codecs.text",
+    "as_source": "io.source",
+    "idle": "io.idle",
+    "pace": "io.pace",
+    "path_sink": "io.sink",
+    "pull": "io.run",
+    "pump": "io.run",
+    "push": "io.run",
+    "stdin_source": "io.source",
+    "stdout_sink": "io.sink",
+    "tee": "io.tee",
+}
+
+__all__ = [*_HOME, "__version__"]  # noqa: PLE0604 - the names are strings
+
+
+def __getattr__(name: str) -> object:
+    home = _HOME.get(name)
+    if home is None:
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)
+    value = getattr(import_module(f"{__name__}.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

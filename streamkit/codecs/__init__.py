@@ -1,0 +1,1 @@
+"""Bytes to records and back: pure, synchronous stages. Nothing here imports trio, a socket, a clock or randomness."""

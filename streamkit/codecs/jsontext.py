@@ -1,0 +1,189 @@
+"""One JSON text, decoded strictly, with errors that say where and why; and one value, encoded as strictly.
+
+The one place that turns bytes into JSON values: NDJSON, JSON arrays and SSE data all come here, so they share one verdict.
+It is RFC 8259's grammar over strict UTF-8, and beyond the grammar it refuses what no consumer can hold exactly: numbers
+outside the range of a double (1e400), integers of more than 4300 digits (CPython's own limit), lone surrogates, nesting
+deeper than `MAX_DEPTH`. Integers are exact at any size below that. Of equal keys the last wins, as everywhere.
+
+The decoder is msgspec's; the standard library's accepts NaN, Infinity, lone surrogates, raw surrogate bytes and UTF-16
+without being asked.
+"""
+
+from __future__ import annotations
+
+import re
+from math import isfinite, isinf
+from typing import Final
+
+import msgspec
+
+__all__ = ["MAX_DEPTH", "SAFE_BYTES", "JSONTextError", "decode", "decode_checked", "encode_value", "too_deep_at"]
+
+MAX_DEPTH: Final = 512
+"""The deepest nesting. Fixed here because the decoder's own limit depends on the Python version and on how deep the
+caller's stack is. Peers: serde_json 128, jq 1.6 256, orjson 1024."""
+
+SAFE_BYTES: Final = 2 * MAX_DEPTH
+"""A text shorter than this cannot be nested too deep: each level needs an opening and a closing byte."""
+
+MAX_INT_DIGITS: Final = 4300
+
+decode = msgspec.json.Decoder().decode
+"""The bare decoder, for texts known to be shorter than `SAFE_BYTES`. Raises ValueError or RecursionError; `decode_checked`
+then says why."""
+
+_encode = msgspec.json.Encoder().encode
+_LINE_SEPARATORS: Final = (
+    ("\u0085".encode(), rb"\u0085"),
+    ("\u2028".encode(), rb"\u2028"),
+    ("\u2029".encode(), rb"\u2029"),
+)
+
+_STRING = rb'"[^"\\]*(?:\\.[^"\\]*)*"?'
+_BRACKET = re.compile(rb"%s|[\[\]{}]" % _STRING, re.DOTALL)
+_NUMBER = re.compile(rb"%s|-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?" % _STRING, re.DOTALL)
+_ESCAPE = re.compile(rb"\\(?:u([0-9a-fA-F]{4})(?:\\u([0-9a-fA-F]{4}))?|.)", re.DOTALL)
+_POSITION = re.compile(r" \(byte ([0-9]+)\)$")
+
+
+class JSONTextError(ValueError):
+    """A text that is not JSON, or not within the limits.
+
+    Attributes:
+        reason: for people.
+        code: for machines, one of the codes of `DecodeError`.
+        position: the byte of the text that is wrong.
+    """
+
+    def __init__(self, reason: str, code: str, position: int) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.code = code
+        self.position = position
+
+
+def decode_checked(text: bytes) -> object:
+    """Return the value of one JSON text.
+
+    Raises:
+        JSONTextError: the text has no value. Never RecursionError, never another ValueError.
+    """
+    deep = too_deep_at(text)
+    if deep is not None:
+        raise _too_deep(deep)
+    try:
+        return decode(text)
+    except (ValueError, RecursionError) as error:
+        raise _explained(text, error) from None
+
+
+def too_deep_at(text: bytes) -> int | None:
+    """Return the position of the first bracket that opens level `MAX_DEPTH + 1`, or None. Linear, without recursion."""
+    if len(text) < SAFE_BYTES or text.count(b"[") + text.count(b"{") <= MAX_DEPTH:
+        return None
+    return _deep_bracket_at(text)
+
+
+def _deep_bracket_at(text: bytes) -> int | None:
+    depth = 0
+    for token in _BRACKET.finditer(text):
+        first = text[token.start()]
+        if first in b"[{":
+            depth += 1
+            if depth > MAX_DEPTH:
+                return token.start()
+        elif first in b"]}":
+            depth -= 1
+    return None
+
+
+def encode_value(value: object) -> bytes:
+    """Return the compact JSON text of `value`, with U+0085, U+2028 and U+2029 escaped.
+
+    Raises:
+        ValueError: JSON has no text for it, with the reason for people.
+    """
+    try:
+        text = _encode(value)
+    except UnicodeEncodeError:
+        msg = "a string with a lone surrogate has no UTF-8 form"
+        raise ValueError(msg) from None
+    except RecursionError:
+        msg = "a value nested too deep to be written"
+        raise ValueError(msg) from None
+    except (TypeError, ValueError, OverflowError) as error:
+        raise ValueError(str(error)) from None
+    # msgspec writes NaN and the infinities as null, silently; only a text with a null in it can hold one.
+    if b"null" in text and _has_unwritable_float(value):
+        msg = "NaN and the infinities have no JSON form"
+        raise ValueError(msg)
+    if not text.isascii():
+        for raw, escaped in _LINE_SEPARATORS:
+            text = text.replace(raw, escaped)
+    return text
+
+
+def _has_unwritable_float(value: object) -> bool:
+    waiting = [value]
+    while waiting:
+        each = waiting.pop()
+        if isinstance(each, float):
+            if not isfinite(each):
+                return True
+        elif isinstance(each, dict):
+            waiting += each.values()
+        elif isinstance(each, (list, tuple, set, frozenset)):
+            waiting += each
+    return False
+
+
+def _too_deep(position: int) -> JSONTextError:
+    return JSONTextError(f"JSON nested deeper than {MAX_DEPTH} levels", "too-deep", position)
+
+
+def _explained(text: bytes, error: ValueError | RecursionError) -> JSONTextError:
+    """Say why `decode` refused `text`: the first byte that is wrong, and in which way."""
+    if isinstance(error, RecursionError):  # the caller's own stack left less room than MAX_DEPTH
+        return _too_deep(_deep_bracket_at(text) or 0)
+    if isinstance(error, msgspec.ValidationError):
+        return JSONTextError("a number outside the range of a double", "number-range", _big_number_at(text))
+    message = str(error).removeprefix("JSON is malformed: ")
+    found = _POSITION.search(message)
+    position = int(found[1]) if found else len(text)
+    reason = f"invalid JSON: {message[: found.start()] if found else 'it ends too early'}"
+    surrogate = _lone_surrogate_at(text)
+    if surrogate is not None and (surrogate <= position or not found):
+        position, reason = surrogate, "invalid JSON: a surrogate without its other half"
+    try:
+        text.decode()
+    except UnicodeDecodeError as bad:
+        if bad.start <= position or isinstance(error, UnicodeDecodeError):
+            return JSONTextError(f"invalid UTF-8: {bad.reason}", "invalid-utf8", bad.start)
+    return JSONTextError(reason, "invalid-json", position)
+
+
+def _big_number_at(text: bytes) -> int:
+    for token in _NUMBER.finditer(text):
+        number = token[0]
+        if number.startswith(b'"'):
+            continue
+        if number.lstrip(b"-").isdigit():
+            if len(number) > MAX_INT_DIGITS:
+                return token.start()
+        elif isinf(float(number)):
+            return token.start()
+    return 0
+
+
+def _lone_surrogate_at(text: bytes) -> int | None:
+    position = 0
+    while found := _ESCAPE.search(text, position):
+        position = found.end()
+        if found[1] is None:
+            continue
+        first = int(found[1], 16)
+        if not 0xD800 <= first <= 0xDFFF:
+            position = found.end(1)
+        elif first >= 0xDC00 or found[2] is None or not 0xDC00 <= int(found[2], 16) <= 0xDFFF:
+            return found.start()
+    return None

@@ -1,0 +1,301 @@
+"""Newline-delimited JSON: one JSON text a line (ndjson-spec 1.0.0, JSON Lines).
+
+Where the two specifications and their users differ, this is what holds here:
+
+- A record ends at LF and nowhere else. CRLF works because a CR is JSON white space; a CR inside a record stays in it.
+- Lines of white space are skipped (`blank="error"` makes each an error): peers converged on it.
+- The last line needs no LF. If it does not parse, the input was cut: `TruncatedError`.
+- One byte-order mark is dropped at the very start, nowhere else.
+- Invalid UTF-8 is an error, never replaced (an event stream does the opposite). What a JSON text may be is in
+  `streamkit.codecs.jsontext`.
+
+Not here: what the records mean. That is a dialect's business.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final, Generic, Literal, TypeVar, cast, overload
+
+from streamkit.codecs.jsontext import SAFE_BYTES, JSONTextError, decode, decode_checked, encode_value
+from streamkit.codecs.lines import (
+    DEFAULT_LIMIT_BYTES,
+    LineSplitter,
+    OnError,
+    TooLong,
+    check_choice,
+    check_limit,
+)
+from streamkit.codecs.stage import BadRecord, Stage
+from streamkit.errors import DecodeError, EncodeError, TruncatedError, excerpt_of
+
+__all__ = ["BOM", "NDJSONDecoder", "NDJSONEncoder", "bad_record_error"]
+
+BOM: Final = b"\xef\xbb\xbf"
+WHITE_SPACE: Final = b" \t\r"
+LINE_BREAKS_TO_SPACE: Final = bytes.maketrans(b"\r\n", b"  ")
+
+RecordT = TypeVar("RecordT", covariant=True)
+ItemT = TypeVar("ItemT")
+
+
+def bad_record_error(error: ValueError, record: bytes, *, stage: str, number: int, start: int | None) -> DecodeError:
+    """Turn what a record's parser raised into the stage's error.
+
+    A `JSONTextError` tells the byte; for any other ValueError (a `convert` function's) the record's first byte is named.
+    Its `code` attribute, if it has one, is kept.
+    """
+    position = error.position if isinstance(error, JSONTextError) else 0
+    return DecodeError(
+        getattr(error, "reason", str(error)),
+        code=getattr(error, "code", "bad-field"),
+        stage=stage,
+        record=number,
+        offset=None if start is None else start + position,
+        excerpt=excerpt_of(record, position),
+    )
+
+
+class NDJSONDecoder(Stage[bytes, RecordT], Generic[RecordT]):
+    """Bytes to records: decoded values, or with `raw=True` the bytes of each record, without its line end.
+
+    Both modes give the same verdict on every input, because both decode every record. A record leaves in the `feed` that
+    brings its LF.
+    """
+
+    name = "ndjson"
+
+    @overload
+    def __init__(
+        self: NDJSONDecoder[object],
+        *,
+        max_record_bytes: int | None = ...,
+        raw: Literal[False] = ...,
+        on_error: OnError = ...,
+        blank: Literal["skip", "error"] = ...,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: NDJSONDecoder[bytes],
+        *,
+        max_record_bytes: int | None = ...,
+        raw: Literal[True],
+        on_error: Literal["raise"] = ...,
+        blank: Literal["skip", "error"] = ...,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: NDJSONDecoder[bytes | BadRecord],
+        *,
+        max_record_bytes: int | None = ...,
+        raw: Literal[True],
+        on_error: OnError,
+        blank: Literal["skip", "error"] = ...,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: NDJSONDecoder[ItemT | BadRecord],
+        *,
+        convert: Callable[[bytes], Sequence[ItemT]],
+        raw: Literal[True],
+        max_record_bytes: int | None = ...,
+        on_error: OnError = ...,
+        blank: Literal["skip", "error"] = ...,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: NDJSONDecoder[ItemT | BadRecord],
+        *,
+        convert: Callable[[object], Sequence[ItemT]],
+        raw: Literal[False] = ...,
+        max_record_bytes: int | None = ...,
+        on_error: OnError = ...,
+        blank: Literal["skip", "error"] = ...,
+    ) -> None: ...
+
+    def __init__(
+        self,
+        *,
+        max_record_bytes: int | None = DEFAULT_LIMIT_BYTES,
+        raw: bool = False,
+        on_error: OnError = "raise",
+        blank: Literal["skip", "error"] = "skip",
+        convert: Callable[[Any], Sequence[object]] | None = None,
+    ) -> None:
+        """Make a decoder.
+
+        Args:
+            max_record_bytes: the longest record, without its LF; None lifts the limit.
+            raw: yield the record's bytes (they are decoded all the same, for the verdict) instead of its value.
+            on_error: "raise" a bad record's error and stop, or yield a `BadRecord` "item" in its place and go on. A cut
+                at the end of the input is raised either way.
+            blank: "skip" lines of white space, or treat each as an "error".
+            convert: called with each record, while its place in the stream is known; its result's items are yielded
+                instead of the record. A ValueError that it raises is the record's `DecodeError`.
+
+        Raises:
+            ConfigError: an option is out of range.
+        """
+        check_choice(on_error, "on_error", ("raise", "item"))
+        check_choice(blank, "blank", ("skip", "error"))
+        self._limit_bytes = check_limit(max_record_bytes, "max_record_bytes")
+        self._raw = raw
+        self._on_error = on_error
+        self._blank_is_error = blank == "error"
+        self._convert = convert
+        self._start()
+
+    def _start(self) -> None:
+        self._splitter = LineSplitter(self._limit_bytes)
+        self._records = 0
+        self._at_start = True
+
+    def feed(self, data: bytes, /) -> list[RecordT]:
+        if self._closed is not None:
+            self._check_open()
+        lines = self._splitter.split(data)
+        if not lines:
+            return []
+        if self._at_start or self._convert is not None:
+            return self._one_by_one(lines)
+        # The fast way takes all lines of a read at once, and proves by their lengths that none is nested too deep. It
+        # fails, with nothing done, on the first line that is not surely good; then each line is looked at on its own.
+        try:
+            if len(max(lines, key=len)) >= SAFE_BYTES:  # type: ignore[arg-type]  # a TooLong has no len: TypeError
+                return self._one_by_one(lines)
+            if not self._raw:
+                values = list(map(decode, lines))  # type: ignore[arg-type]
+                self._records += len(values)
+                return cast("list[RecordT]", values)
+            # Discarding each value at once keeps the allocator on the same memory; a list of them costs a third more.
+            deque(map(decode, lines), maxlen=0)  # type: ignore[arg-type]
+        except (ValueError, RecursionError, TypeError):
+            return self._one_by_one(lines)
+        self._records += len(lines)
+        if b"\r" in data or lines[0].endswith(b"\r"):  # type: ignore[union-attr]
+            lines = [line.removesuffix(b"\r") for line in lines]  # type: ignore[union-attr]
+        return cast("list[RecordT]", lines)
+
+    def finish(self) -> list[RecordT]:
+        if self._closed is not None:
+            return []
+        last = self._splitter.rest()
+        super().finish()
+        start = self._splitter.end - len(last)
+        if self._at_start and last.startswith(BOM):
+            last = last[len(BOM) :]
+            start += len(BOM)
+        if not last.strip(WHITE_SPACE):
+            return []
+        self._records += 1
+        out: list[object] = []
+        try:
+            out += self._parse(last)
+        except JSONTextError as error:
+            raise self._fail(
+                TruncatedError(
+                    f"the input ends inside a record, of which {len(last)} bytes were there ({error.reason})",
+                    dropped_bytes=len(last),
+                    stage=self.name,
+                    record=self._records,
+                    offset=start + error.position,
+                    excerpt=excerpt_of(last, error.position),
+                )
+            ) from None
+        except ValueError as error:
+            self._bad(self._error(error, last, start), out)
+        return cast("list[RecordT]", out)
+
+    def reset(self) -> None:
+        super().reset()
+        self._start()
+
+    def _one_by_one(self, lines: Sequence[bytes | TooLong]) -> list[RecordT]:
+        out: list[object] = []
+        start = self._splitter.start
+        for line in lines:
+            size = line.size_bytes if isinstance(line, TooLong) else len(line)
+            error = self._take_line(line, start, out)
+            if error is not None:
+                self._bad(error, out)
+            start += size + 1
+        return cast("list[RecordT]", out)
+
+    def _take_line(self, line: bytes | TooLong, start: int, out: list[object]) -> DecodeError | None:
+        """Put the line's items into `out`, or return what is wrong with it."""
+        if isinstance(line, TooLong):
+            self._records += 1
+            self._at_start = False
+            return line.error(self._limit_bytes, self.name, self._records)
+        if self._at_start:
+            self._at_start = False
+            if line.startswith(BOM):
+                line = line[len(BOM) :]
+                start += len(BOM)
+        line = line.removesuffix(b"\r")
+        if not line.strip(WHITE_SPACE) and not self._blank_is_error:
+            return None
+        self._records += 1
+        try:
+            if not line.strip(WHITE_SPACE):
+                msg = "a blank line, where each line should be a record"
+                raise JSONTextError(msg, "blank-line", 0)
+            out += self._parse(line)
+        except ValueError as error:
+            return self._error(error, line, start)
+        return None
+
+    def _parse(self, record: bytes) -> Sequence[object]:
+        value = decode_checked(record)
+        if self._convert is not None:
+            return self._convert(record if self._raw else value)
+        return (record if self._raw else value,)
+
+    def _error(self, error: ValueError, record: bytes, start: int) -> DecodeError:
+        return bad_record_error(error, record, stage=self.name, number=self._records, start=start)
+
+    def _bad(self, error: DecodeError, out: list[object]) -> None:
+        if self._on_error == "raise":
+            raise self._fail(error, out)
+        out.append(BadRecord(error))
+
+
+class NDJSONEncoder(Stage[object, bytes]):
+    """Records to bytes: one line each, ended by LF.
+
+    A record is a JSON value, or the bytes of a JSON text, which go out as they are except that a CR or LF in them (legal
+    white space between tokens, and nowhere else) becomes a space. In values, U+0085, U+2028 and U+2029 are escaped: clients
+    that split at `str.splitlines` break on them (langgenius/dify#39008).
+    """
+
+    name = "ndjson-encoder"
+
+    def __init__(self) -> None:
+        self._records = 0
+
+    def feed(self, item: object, /) -> list[bytes]:
+        """Return the record's line.
+
+        Raises:
+            EncodeError: JSON has no form for the value: NaN, an infinity, a lone surrogate, an unknown type.
+        """
+        if self._closed is not None:
+            self._check_open()
+        self._records += 1
+        if isinstance(item, bytes):
+            text = item.translate(LINE_BREAKS_TO_SPACE) if b"\n" in item or b"\r" in item else item
+            return [text + b"\n"]
+        try:
+            return [encode_value(item) + b"\n"]
+        except ValueError as error:
+            raise self._fail(EncodeError(str(error), stage=self.name, record=self._records)) from None
+
+    def feed_many(self, items: Iterable[object], /) -> list[bytes]:
+        """The same bytes as one piece: a driver joins them anyway."""
+        lines = super().feed_many(items)
+        return [b"".join(lines)] if lines else lines
+
+    def reset(self) -> None:
+        super().reset()
+        self._records = 0

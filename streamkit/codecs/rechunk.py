@@ -1,0 +1,302 @@
+"""Cut a byte stream anew, without changing a byte of it: what a network does, on purpose and from a seed.
+
+A policy says where the cuts are. Adding one is adding a class here and its row in `POLICIES`; the laws in the tests run over
+the rows.
+
+This is the one stage that may hold complete records back, because a fixed size or a coalescing of pieces cannot be had
+otherwise. A policy with `holds = False` never does: its pieces leave with the input that brought them. The pieces of a policy
+with `holds = True` depend on the bytes alone, not on how they came in (`Coalesce` excepted, which counts what comes in).
+"""
+
+from __future__ import annotations
+
+import re
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from random import Random
+from typing import ClassVar, Final
+
+from streamkit.codecs.lines import CR, DEFAULT_LIMIT_BYTES, LF, check_limit
+from streamkit.codecs.stage import Stage
+from streamkit.errors import ConfigError, LimitExceeded, excerpt_of
+
+__all__ = [
+    "POLICIES",
+    "Coalesce",
+    "Cutter",
+    "Events",
+    "EveryByte",
+    "Hostile",
+    "Lines",
+    "Policy",
+    "RandomSize",
+    "Rechunker",
+    "Size",
+]
+
+
+class Cutter(ABC):
+    """The state of one policy on one stream."""
+
+    def __init__(self) -> None:
+        self.held = bytearray()
+
+    @abstractmethod
+    def cut(self, data: bytes) -> list[bytes]:
+        """Take input, return the pieces that are now complete, and keep the rest in `held`."""
+
+
+@dataclass(frozen=True)
+class Policy(ABC):
+    """Where the cuts are. A value: equal policies cut alike."""
+
+    holds: ClassVar[bool] = True
+
+    @abstractmethod
+    def cutter(self) -> Cutter:
+        """Start on a new stream."""
+
+
+class _LengthCutter(Cutter):
+    def __init__(self, next_length: Callable[[], int]) -> None:
+        super().__init__()
+        self._next_length = next_length
+        self._length = next_length()
+
+    def cut(self, data: bytes) -> list[bytes]:
+        if len(self.held) + len(data) < self._length:
+            self.held += data
+            return []
+        whole = bytes(self.held) + data
+        pieces = []
+        start = 0
+        while len(whole) - start >= self._length:
+            pieces.append(whole[start : start + self._length])
+            start += self._length
+            self._length = self._next_length()
+        self.held = bytearray(whole[start:])
+        return pieces
+
+
+@dataclass(frozen=True)
+class Size(Policy):
+    """Pieces of `size_bytes`, but for the last."""
+
+    size_bytes: int
+
+    def __post_init__(self) -> None:
+        if self.size_bytes < 1:
+            msg = f"a piece has at least 1 byte, not {self.size_bytes}"
+            raise ConfigError(msg)
+
+    def cutter(self) -> Cutter:
+        return _LengthCutter(lambda: self.size_bytes)
+
+
+@dataclass(frozen=True)
+class RandomSize(Policy):
+    """Pieces of `min_bytes` to `max_bytes`, each length drawn evenly; the same `seed` gives the same lengths."""
+
+    min_bytes: int
+    max_bytes: int
+    seed: int
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.min_bytes <= self.max_bytes:
+            msg = f"the bounds of a piece are {self.min_bytes} to {self.max_bytes} bytes, but 1 <= MIN <= MAX must hold"
+            raise ConfigError(msg)
+
+    def cutter(self) -> Cutter:
+        rng = Random(self.seed)  # noqa: S311 - to be repeated, not to be unpredictable
+        return _LengthCutter(lambda: rng.randint(self.min_bytes, self.max_bytes))
+
+
+@dataclass(frozen=True)
+class EveryByte(Policy):
+    """Each byte alone."""
+
+    holds = False
+
+    def cutter(self) -> Cutter:
+        return _LengthCutter(lambda: 1)
+
+
+class _LineCutter(Cutter):
+    def cut(self, data: bytes) -> list[bytes]:
+        *lines, rest = data.split(b"\n")
+        pieces = [line + b"\n" for line in lines]
+        if pieces and self.held:
+            pieces[0] = bytes(self.held) + pieces[0]
+            self.held.clear()
+        self.held += rest
+        return pieces
+
+
+@dataclass(frozen=True)
+class Lines(Policy):
+    """Each line with its LF; a last line without one comes at the end."""
+
+    def cutter(self) -> Cutter:
+        return _LineCutter()
+
+
+class _EventCutter(Cutter):
+    def __init__(self) -> None:
+        super().__init__()
+        self._line_is_blank = True
+        self._waiting_for_lf = False
+
+    def cut(self, data: bytes) -> list[bytes]:
+        if not data:
+            return []
+        if self._waiting_for_lf:
+            self.held.pop()
+            data = b"\r" + data
+        self._waiting_for_lf = data[-1] == CR
+        if self._waiting_for_lf:
+            data = data[:-1]
+        pieces = []
+        for line in data.splitlines(keepends=True):
+            self.held += line
+            if line.rstrip(b"\r\n"):
+                self._line_is_blank = False
+            if line[-1] in {CR, LF}:
+                if self._line_is_blank:
+                    pieces.append(bytes(self.held))
+                    self.held.clear()
+                self._line_is_blank = True
+        if self._waiting_for_lf:
+            self.held += b"\r"
+        return pieces
+
+
+@dataclass(frozen=True)
+class Events(Policy):
+    """Each event of an event stream with its blank line. A CR at the end of a read waits for the LF that may follow it."""
+
+    def cutter(self) -> Cutter:
+        return _EventCutter()
+
+
+_HOSTILE_CUT: Final = re.compile(rb"(?<=\\)|(?=[\x80-\xbf\r\n])")
+
+
+class _HostileCutter(Cutter):
+    def cut(self, data: bytes) -> list[bytes]:
+        return [piece for piece in _HOSTILE_CUT.split(data) if piece]
+
+
+@dataclass(frozen=True)
+class Hostile(Policy):
+    """A cut wherever readers break: inside each character of several bytes, after each backslash, before each CR and LF.
+
+    So each line end comes apart from its line, and the two halves of a CRLF apart from each other. Nothing is held: the cuts
+    of the input stay, these come on top.
+    """
+
+    holds = False
+
+    def cutter(self) -> Cutter:
+        return _HostileCutter()
+
+
+class _CoalesceCutter(Cutter):
+    def __init__(self, pieces: int) -> None:
+        super().__init__()
+        self._pieces = pieces
+        self._held_pieces = 0
+
+    def cut(self, data: bytes) -> list[bytes]:
+        self.held += data
+        self._held_pieces += 1
+        if self._held_pieces < self._pieces:
+            return []
+        self._held_pieces = 0
+        piece = bytes(self.held)
+        self.held.clear()
+        return [piece]
+
+
+@dataclass(frozen=True)
+class Coalesce(Policy):
+    """Each `pieces` pieces that come in become one. After another policy (`Rechunker(Lines()) | Rechunker(Coalesce(3))`) this
+    counts that policy's pieces."""
+
+    pieces: int
+
+    def __post_init__(self) -> None:
+        if self.pieces < 1:
+            msg = f"at least 1 piece goes into one, not {self.pieces}"
+            raise ConfigError(msg)
+
+    def cutter(self) -> Cutter:
+        return _CoalesceCutter(self.pieces)
+
+
+POLICIES: Final[dict[str, type[Policy]]] = {
+    "size": Size,
+    "random": RandomSize,
+    "every-byte": EveryByte,
+    "lines": Lines,
+    "events": Events,
+    "hostile": Hostile,
+    "coalesce": Coalesce,
+}
+"""Every policy by the name that commands and configurations use."""
+
+
+class Rechunker(Stage[bytes, bytes]):
+    """Bytes to the same bytes, cut where the policy says. `finish` brings what is held."""
+
+    name = "rechunk"
+
+    def __init__(self, policy: Policy, *, max_held_bytes: int | None = DEFAULT_LIMIT_BYTES) -> None:
+        """Make a rechunker.
+
+        Args:
+            policy: where the cuts are.
+            max_held_bytes: the most that may be held back; None lifts the limit. A line or event over it is an error.
+
+        Raises:
+            ConfigError: the limit is zero or negative.
+        """
+        self.policy = policy
+        self._limit_bytes = check_limit(max_held_bytes, "max_held_bytes")
+        self._start()
+
+    def _start(self) -> None:
+        self._cutter = self.policy.cutter()
+        self._pieces = 0
+        self._end = 0
+
+    def feed(self, data: bytes, /) -> list[bytes]:
+        if self._closed is not None:
+            self._check_open()
+        if not data:
+            return []
+        pieces = self._cutter.cut(data)
+        self._pieces += len(pieces)
+        self._end += len(data)
+        held = self._cutter.held
+        if len(held) > self._limit_bytes:
+            error = LimitExceeded(
+                limit_bytes=self._limit_bytes,
+                stage=self.name,
+                record=self._pieces + 1,
+                offset=self._end - len(held) + self._limit_bytes,
+                excerpt=excerpt_of(held[: self._limit_bytes], self._limit_bytes),
+            )
+            raise self._fail(error, pieces)
+        return pieces
+
+    def finish(self) -> list[bytes]:
+        if self._closed is not None:
+            return []
+        super().finish()
+        last = bytes(self._cutter.held)
+        return [last] if last else []
+
+    def reset(self) -> None:
+        super().reset()
+        self._start()

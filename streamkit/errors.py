@@ -1,0 +1,199 @@
+"""Every error that streamkit raises, as one tree.
+
+::
+
+    StreamkitError
+     |- LocalError                 you called it wrong
+     |   |- ConfigError            an option out of range (also a ValueError)
+     |   |- StageStateError        a stage was fed after it failed or finished
+     |   `- EncodeError            an item that the format cannot carry (also a ValueError)
+     `- RemoteError                the stream, or what sends it, is wrong
+         |- DecodeError            bytes that are not what the format says (also a ValueError)
+         |   |- LimitExceeded      one record holds more bytes than the limit allows
+         |   `- TruncatedError     the input ended inside a record
+         `- IdleTimeout            nothing came for too long
+
+Each class has a `code`: a short stable word for machines. The message is one sentence for people that says where, what,
+and, where there is something to do, what to do. The errors of a stage (`DecodeError`, `EncodeError`) carry `items`: what
+the failing call had completed before it failed, so that no good record is lost with a bad one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+__all__ = [
+    "ConfigError",
+    "DecodeError",
+    "EncodeError",
+    "IdleTimeout",
+    "LimitExceeded",
+    "LocalError",
+    "RemoteError",
+    "StageStateError",
+    "StreamkitError",
+    "TruncatedError",
+    "excerpt_of",
+]
+
+EXCERPT_BYTES = 40
+"""How much of a bad record an error shows. Enough to find it in a log, little enough for one line of a terminal."""
+
+
+def excerpt_of(data: bytes | bytearray | memoryview, around: int = 0) -> str:
+    """Show the bytes near position `around` as printable ASCII, at most `EXCERPT_BYTES` of them.
+
+    Everything outside printable ASCII is escaped (a stream may hold terminal control sequences), and `...` marks what
+    was left out on either side.
+    """
+    start = max(0, min(around - EXCERPT_BYTES // 2, len(data) - EXCERPT_BYTES))
+    piece = bytes(data[start : start + EXCERPT_BYTES])
+    text = repr(piece)[2:-1]
+    return f"{'...' if start else ''}{text}{'...' if start + len(piece) < len(data) else ''}"
+
+
+class StreamkitError(Exception):
+    """The root of the tree: catch it to catch everything that streamkit raises on purpose."""
+
+    code = "error"
+
+
+class LocalError(StreamkitError):
+    """The caller did something that can be put right in the caller's code."""
+
+    code = "local"
+
+
+class ConfigError(LocalError, ValueError):
+    """An option has a value that makes no sense; nothing was done."""
+
+    code = "config"
+
+
+class StageStateError(LocalError):
+    """A stage was used after it failed or finished. `reset()` makes it usable again, with nothing kept."""
+
+    code = "stage-state"
+
+
+class EncodeError(LocalError, ValueError):
+    """An item cannot be written in this format, for instance a line break in an event's name.
+
+    Attributes:
+        reason: what is wrong with the item.
+        stage: the stage's name.
+        record: which item of the stage's input it was, counted from 1, or None where nobody counts.
+        items: what the failing call had completed before this item.
+    """
+
+    code = "encode"
+
+    def __init__(self, reason: str, *, stage: str, record: int | None = None) -> None:
+        self.reason = reason
+        self.stage = stage
+        self.record = record
+        self.items: Sequence[object] = ()
+        super().__init__(reason)
+
+    def __str__(self) -> str:
+        where = self.stage if self.record is None else f"{self.stage}: item {self.record}"
+        return f"{where}: {self.reason}"
+
+
+class RemoteError(StreamkitError):
+    """What came in, or failed to come in, is wrong; the caller's code may be perfectly right."""
+
+    code = "remote"
+
+
+class DecodeError(RemoteError, ValueError):
+    """Bytes that are not what the format says.
+
+    Attributes:
+        reason: what is wrong, for people.
+        code: what is wrong, for machines: `invalid-json`, `invalid-utf8`, `too-deep`, `number-range`, `blank-line`,
+            `not-json`, `bad-field`, `limit`, `truncated`.
+        stage: the name of the stage that found it.
+        record: which record of that stage's input it is in, counted from 1.
+        offset: the byte that is wrong, counted from 0 at the start of the stream (or at the last `reset()`); None where
+            the stage does not see bytes.
+        excerpt: the bytes near that place, escaped.
+        items: the good items that the failing call had completed before it.
+        truncated: whether the input ended too early, rather than being wrong in itself.
+    """
+
+    code = "decode"
+    truncated = False
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        stage: str,
+        record: int,
+        offset: int | None,
+        excerpt: str = "",
+        code: str | None = None,
+    ) -> None:
+        self.reason = reason
+        if code is not None:
+            self.code = code
+        self.stage = stage
+        self.record = record
+        self.offset = offset
+        self.excerpt = excerpt
+        self.items: Sequence[object] = ()
+        super().__init__(reason)
+
+    def __str__(self) -> str:
+        where = f"{self.stage}: record {self.record}"
+        if self.offset is not None:
+            where += f" at byte {self.offset}"
+        shown = f": {self.excerpt}" if self.excerpt else ""
+        return f"{where}: {self.reason}{shown}"
+
+
+class LimitExceeded(DecodeError):
+    """One record holds more bytes than `limit_bytes`; raise the limit, or lift it with None, to accept such records."""
+
+    code = "limit"
+
+    def __init__(self, *, limit_bytes: int, stage: str, record: int, offset: int, excerpt: str = "") -> None:
+        self.limit_bytes = limit_bytes
+        super().__init__(
+            f"the record is longer than the limit of {limit_bytes} bytes",
+            stage=stage,
+            record=record,
+            offset=offset,
+            excerpt=excerpt,
+        )
+
+
+class TruncatedError(DecodeError):
+    """The input ended inside a record. `dropped_bytes` of it were there and are not in any item."""
+
+    code = "truncated"
+    truncated = True
+
+    def __init__(
+        self,
+        reason: str,
+        *,
+        dropped_bytes: int,
+        stage: str,
+        record: int,
+        offset: int,
+        excerpt: str = "",
+    ) -> None:
+        self.dropped_bytes = dropped_bytes
+        super().__init__(reason, stage=stage, record=record, offset=offset, excerpt=excerpt)
+
+
+class IdleTimeout(RemoteError):
+    """Nothing came for `max_idle_s` seconds. The source is still open and has lost nothing."""
+
+    code = "idle"
+
+    def __init__(self, max_idle_s: float) -> None:
+        self.max_idle_s = max_idle_s
+        super().__init__(f"nothing came for {max_idle_s:g} s")

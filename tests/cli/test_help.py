@@ -1,0 +1,103 @@
+"""What a new user reads first: `--help` and `--version` of every command."""
+
+from __future__ import annotations
+
+import functools
+import importlib.metadata
+import re
+import shlex
+
+import pytest
+
+from .harness import COMMANDS, Result, run
+
+every_command = pytest.mark.parametrize("command", [("streamkit",), *COMMANDS], ids=" ".join)
+every_filter = pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+
+
+@functools.cache
+def help_of(command: tuple[str, ...]) -> Result:
+    return run(*command, "--help", env={"COLUMNS": "200", "LC_ALL": "C", "PYTHONIOENCODING": "ascii"})
+
+
+@every_command
+def test_help(command: tuple[str, ...]) -> None:
+    result = help_of(command)
+    assert (result.code, result.err) == (0, "")
+    text = result.out.decode("ascii")
+    assert text.startswith("Usage: " + " ".join(command))
+    assert max(map(len, text.splitlines())) <= 100
+
+
+@every_filter
+def test_help_has_an_example(command: tuple[str, ...]) -> None:
+    text = help_of(command).out.decode()
+    assert re.search(r"(?i)\bexamples?:", text)
+    assert re.search(rf"^ .*{re.escape(' '.join(command))}", text, re.MULTILINE), "no example of the command itself"
+
+
+@every_command
+def test_help_names_the_exit_codes(command: tuple[str, ...]) -> None:
+    text = help_of(command).out.decode()
+    after = re.search(r"(?is)\bexit (status|code).*", text)
+    assert after is not None
+    assert {"0", "2", "3", "4", "130", "141"} <= set(re.findall(r"\d+", after[0]))
+
+
+OPTIONS = {
+    "ndjson-to-sse": ["event", "event-field", "id-field", "done", "retry", "keepalive", "skip-bad", "max-record-bytes"],
+    "sse-to-ndjson": ["envelope", "done", "on-text", "skip-bad", "flush-partial", "require-done", "max-event-bytes"],
+    "rechunk": ["size", "random", "every-byte", "lines", "events", "hostile", "coalesce", "seed", "gap"],
+}
+
+
+@every_filter
+def test_help_explains_every_option(command: tuple[str, ...]) -> None:
+    """Each is named, followed by words."""
+    text = help_of(command).out.decode()
+    for option in [*OPTIONS[command[-1]], "help"]:
+        assert re.search(rf"^ +(-\w, )?--{option}\b.*(\n +)?.*[a-z]{{3}}", text, re.MULTILINE), option
+    assert "[FILE]" in text
+
+
+@every_filter
+def test_the_same_help_under_both_names(command: tuple[str, ...]) -> None:
+    """A command of its own and the one under `streamkit` are one command."""
+    if command[0] == "streamkit":
+        pytest.skip("compared from the other side")
+    own, under = (help_of(name).out.decode() for name in (command, ("streamkit", *command)))
+    flags = re.compile(r"^ +(--[a-z-]+)", re.MULTILINE)
+    assert set(flags.findall(own)) - {"--version"} == set(flags.findall(under)) - {"--version"}
+
+
+def test_streamkit_lists_its_commands() -> None:
+    text = help_of(("streamkit",)).out.decode()
+    for name in ("ndjson-to-sse", "sse-to-ndjson", "rechunk"):
+        assert re.search(rf"^ +{name} +\w", text, re.MULTILINE)
+
+
+@pytest.mark.parametrize("command", ["streamkit", "ndjson-to-sse", "sse-to-ndjson"])
+def test_version(command: str) -> None:
+    result = run(command, "--version")
+    assert (result.code, result.err) == (0, "")
+    assert importlib.metadata.version("streamkit") in result.out.decode().split()[-1]
+
+
+def test_unknown_command() -> None:
+    result = run("streamkit", "ndjson-to-see")
+    assert (result.code, result.out) == (2, b"")
+    assert "ndjson-to-see" in result.err
+
+
+def test_no_command() -> None:
+    result = run("streamkit")
+    assert result.code in (0, 2)
+    assert "ndjson-to-sse" in result.out.decode() + result.err
+
+
+@pytest.mark.parametrize("sink", ["/dev/full", "closed"])
+def test_help_into_nowhere(sink: str) -> None:
+    """Even this output can fail, and then says so in one line: not with the interpreter's last words."""
+    result = run("ndjson-to-sse", "--help", via='"$@" >/dev/full' if sink == "/dev/full" else '"$@" >&-')
+    assert result.code == 4, shlex.quote(result.err)
+    assert result.complaint.startswith("ndjson-to-sse: ")

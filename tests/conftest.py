@@ -1,0 +1,71 @@
+"""What every test gets: Hypothesis profiles, the `needs` marker, and `--require-all`.
+
+- `HYPOTHESIS_PROFILE=ci` prints a blob that repeats a failure; `HYPOTHESIS_PROFILE=thorough` draws ten times as much.
+- `@pytest.mark.needs("node")` skips a test by name where a command is not installed.
+- `--require-all` is for a machine that has everything: whatever is skipped there, and for whatever reason, fails.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Generator
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "default",
+    derandomize=False,  # every run looks somewhere else; what it finds is kept in .hypothesis and tried first
+    deadline=None,  # a busy machine is not a failure; speed is what benchmarks/ is for
+    suppress_health_check=[HealthCheck.too_slow],  # the same, for the drawing of examples
+    max_examples=100,
+)
+settings.register_profile("ci", settings.get_profile("default"), print_blob=True)
+settings.register_profile("thorough", settings.get_profile("default"), max_examples=1000)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+COMMANDS_OF = {"chromium": ("chromium", "chromium-browser", "google-chrome")}
+"""Tools whose command has not the same name everywhere."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--require-all",
+        action="store_true",
+        help="fail every test that would be skipped: for a machine that has node, a browser, and whatever tests need",
+    )
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    tools = [tool for marker in item.iter_markers("needs") for tool in marker.args]
+    missing = [tool for tool in tools if not any(map(shutil.which, COMMANDS_OF.get(tool, (tool,))))]
+    if missing:
+        pytest.skip(f"needs {' and '.join(missing)}, not found on PATH")
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.skipped and not hasattr(report, "wasxfail"):
+        _fail_if_all_required(item.config, report)
+    return report
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    report = yield
+    if report.skipped:
+        _fail_if_all_required(collector.config, report)
+    return report
+
+
+def _fail_if_all_required(config: pytest.Config, report: pytest.TestReport | pytest.CollectReport) -> None:
+    if config.getoption("--require-all"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.outcome = "failed"
+        report.longrepr = f"may not be skipped with --require-all: {str(reason).removeprefix('Skipped: ')}"
