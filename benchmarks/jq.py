@@ -83,7 +83,7 @@ def check_same(commands: Sequence[Sequence[str]], file: Path) -> None:
     Raises:
         RuntimeError: they do not.
     """
-    outputs = [subprocess.run([*line, str(file)], capture_output=True, check=True).stdout for line in commands]
+    outputs = [subprocess.run([*line, str(file)], stdout=subprocess.PIPE, check=True).stdout for line in commands]
     if len({hashlib.sha256(output).digest() for output in outputs}) > 1:
         msg = f"the outputs differ: {[len(output) for output in outputs]} bytes"
         raise RuntimeError(msg)

@@ -7,69 +7,25 @@ something back therefore waits for itself, and is found out by that and not by a
 s) only decides when the waiting is given up. After the first held piece the bound is a tenth of it, and after fifty of
 them the path is stopped: by then the bytes that it ever held say how large its buffer is, or that it has no end.
 
-A `Wire` is the oracle: input units, each with the output that its last byte completes, written down by hand or by the
-standard library, never by the code under test. Pieces are drawn from a seed and cut units anywhere.
-
 The lag of a piece is the time from handing it to the path to the arrival of the last byte that it completes.
 """
 
 from __future__ import annotations
 
-import random
 import time
-from bisect import bisect_right
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from itertools import accumulate
 
 import trio
 
-__all__ = ["Arrivals", "Lockstep", "Outcome", "PathRun", "Wire", "run_in_lockstep"]
+from benchmarks.wires import Wire
+
+__all__ = ["Arrivals", "Lockstep", "Outcome", "PathRun", "run_in_lockstep"]
 
 PATIENCE = 4
 """How many bounds a path may take between two questions for more, before it counts as stuck."""
 ENOUGH_HELD = 50
 """How many held pieces tell enough."""
-PIECE_SIZES = (1, 2, 7, 40, 120, 500)
-"""What pieces are drawn from: inside a character, inside a line, about a line, several lines."""
-
-
-@dataclass(frozen=True)
-class Wire:
-    """What goes in, and what each unit of it must bring out.
-
-    Attributes:
-        units: input bytes and the output bytes that the last of them completes.
-        tail: what the end of the input completes.
-    """
-
-    units: Sequence[tuple[bytes, bytes]]
-    tail: bytes = b""
-    input: bytes = field(init=False)
-    output: bytes = field(init=False)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "input", b"".join(taken for taken, _ in self.units))
-        object.__setattr__(self, "output", b"".join(given for _, given in self.units) + self.tail)
-        object.__setattr__(self, "_ends", list(accumulate(len(taken) for taken, _ in self.units)))
-        object.__setattr__(self, "_due", [0, *accumulate(len(given) for _, given in self.units)])
-
-    _ends: list[int] = field(init=False, repr=False)
-    _due: list[int] = field(init=False, repr=False)
-
-    def due(self, given: int) -> int:
-        """How many bytes of output the first `given` bytes of input determine."""
-        return self._due[bisect_right(self._ends, given)]
-
-    def pieces(self, seed: int) -> list[bytes]:
-        """The input, cut at places drawn from the seed."""
-        chance = random.Random(seed)
-        pieces, start = [], 0
-        while start < len(self.input):
-            end = start + chance.choice(PIECE_SIZES)
-            pieces.append(self.input[start:end])
-            start = end
-        return pieces
 
 
 class Arrivals:

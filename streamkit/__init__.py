@@ -1,7 +1,7 @@
 """streamkit: convert, contract-test, benchmark and mock LLM token streams, without ever holding a byte back.
 
-The public names are here and are loaded when they are first used (PEP 562): `from streamkit import SSEDecoder` loads the
-event-stream codec and neither trio nor httpx.
+The public names are here and are loaded when they are first used (PEP 562): `from streamkit import SSEDecoder` loads
+the event-stream codec and neither trio nor httpx.
 """
 
 from __future__ import annotations

@@ -14,8 +14,8 @@
          `- IdleTimeout            nothing came for too long
 
 Each class has a `code`: a short stable word for machines. The message is one sentence for people that says where, what,
-and, where there is something to do, what to do. The errors of a stage (`DecodeError`, `EncodeError`) carry `items`: what
-the failing call had completed before it failed, so that no good record is lost with a bad one.
+and, where there is something to do, what to do. The errors of a stage (`DecodeError`, `EncodeError`) carry `items`:
+what the failing call had completed before it failed, so that no good record is lost with a bad one.
 """
 
 from __future__ import annotations

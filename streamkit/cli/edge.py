@@ -1,7 +1,7 @@
 """What all commands share at the process's edge: input, exit codes, and one line for what went wrong.
 
-Exit codes: 0 ok, 2 usage, 3 input not decodable or cut, 4 reading or writing failed, 130 interrupted, 141 the output's reader
-is gone. An error of the input, the network or the user never gives a traceback; a traceback is a bug of ours.
+Exit codes: 0 ok, 2 usage, 3 input not decodable or cut, 4 reading or writing failed, 130 interrupted, 141 the output's
+reader is gone. An error of the input, the network or the user never gives a traceback; a traceback is a bug of ours.
 """
 
 from __future__ import annotations
@@ -9,7 +9,8 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any, Final, NoReturn, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 import click
 
@@ -17,7 +18,20 @@ from streamkit.codecs.lines import DEFAULT_LIMIT_BYTES
 from streamkit.codecs.stage import BadRecord, Stage
 from streamkit.errors import DecodeError, EncodeError, StreamkitError
 
-__all__ = ["CONTEXT", "EXIT_CODES", "SkipBad", "fail", "file_argument", "limit_option", "run", "skip_bad_option", "source_of"]
+if TYPE_CHECKING:
+    import trio
+
+__all__ = [
+    "CONTEXT",
+    "EXIT_CODES",
+    "SkipBad",
+    "fail",
+    "file_argument",
+    "limit_option",
+    "run",
+    "skip_bad_option",
+    "source_of",
+]
 
 USAGE: Final = 2
 BAD_INPUT: Final = 3
@@ -63,15 +77,16 @@ def fail(message: str, code: int) -> NoReturn:
     sys.exit(code)
 
 
-def source_of(file: str | None) -> Any:
+def source_of(file: str | None) -> trio.abc.ReceiveStream:
     """Return the source that FILE names: standard input for none and for `-`. Exits where there is nothing to read."""
     from streamkit.io.source import as_source, stdin_source
 
     if file is not None and file != "-":
-        if os.path.isdir(file):
+        path = Path(file)
+        if path.is_dir():
             fail(f"{file}: it is a directory", USAGE)
         if not os.access(file, os.R_OK):
-            fail(f"{file}: {'it may not be read' if os.path.exists(file) else 'no such file'}", USAGE)
+            fail(f"{file}: {'it may not be read' if path.exists() else 'no such file'}", USAGE)
         return as_source(file)
     try:
         on_terminal = os.isatty(0)
@@ -79,7 +94,10 @@ def source_of(file: str | None) -> Any:
     except OSError:
         fail("standard input is closed", IO_FAILED)
     if on_terminal and file is None:
-        fail(f"standard input is a terminal: pipe a stream in, name a FILE, or give - to type one ({_name()} --help)", USAGE)
+        fail(
+            f"standard input is a terminal: pipe a stream in, name a FILE, or give - to type one ({_name()} --help)",
+            USAGE,
+        )
     return stdin_source()
 
 
@@ -120,7 +138,11 @@ def run(main: Callable[[], Awaitable[None]]) -> NoReturn:
 def _broken(group: BaseExceptionGroup[Any]) -> int:
     """A closed output ends a filter in silence, as it ends every other program in a pipeline."""
     first = _first(group)
-    return CLOSED_PIPE if isinstance(first.__cause__, BrokenPipeError | ConnectionResetError) else _report(group, IO_FAILED)
+    return (
+        CLOSED_PIPE
+        if isinstance(first.__cause__, BrokenPipeError | ConnectionResetError)
+        else _report(group, IO_FAILED)
+    )
 
 
 def _report(group: BaseExceptionGroup[Any], code: int) -> int:

@@ -7,11 +7,22 @@ from typing import NoReturn
 
 import click
 
-from streamkit.cli.edge import CONTEXT, EXIT_CODES, SkipBad, file_argument, limit_option, run, skip_bad_option, source_of
+from streamkit.cli.edge import (
+    CONTEXT,
+    EXIT_CODES,
+    SkipBad,
+    file_argument,
+    limit_option,
+    run,
+    skip_bad_option,
+    source_of,
+)
 from streamkit.codecs.jsontext import decode
+from streamkit.codecs.lines import OnError
 from streamkit.codecs.ndjson import NDJSONDecoder
 from streamkit.codecs.sse import SSEComment, SSEEvent
 from streamkit.codecs.sse_encoder import SSEEncoder
+from streamkit.codecs.stage import Stage
 from streamkit.errors import ConfigError
 
 __all__ = ["command", "labeller"]
@@ -26,8 +37,8 @@ class FieldError(ValueError):
 def labeller(event: str | None, event_field: str | None, id_field: str | None) -> Callable[[bytes], Sequence[SSEEvent]]:
     """Return a function from a record's bytes to its event, whose type and id are taken from the record's own fields.
 
-    A record without the field keeps the type `event`, or has no id line; a field that cannot be one (not a string; for the id
-    an integer will do too) is a `FieldError`.
+    A record without the field keeps the type `event`, or has no id line; a field that cannot be one (not a string; for
+    the id an integer will do too) is a `FieldError`.
     """
     last_id = ""
 
@@ -63,7 +74,9 @@ def _text(value: object, field: str, *, numbers: bool) -> str:
 @click.option("--event-field", metavar="KEY", help="Take the type from the record's field KEY, where it has one.")
 @click.option("--id-field", metavar="KEY", help="Take the id from the record's field KEY, where it has one.")
 @click.option("--done", metavar="TEXT", help="Write a last event with this data after a clean end, e.g. [DONE].")
-@click.option("--retry", "retry_ms", type=click.IntRange(min=0), metavar="MS", help="Ask readers to reconnect after MS.")
+@click.option(
+    "--retry", "retry_ms", type=click.IntRange(min=0), metavar="MS", help="Ask readers to reconnect after MS."
+)
 @click.option(
     "--keepalive",
     "keepalive_s",
@@ -103,9 +116,13 @@ def command(
         encoder = SSEEncoder(event=event, retry_ms=retry_ms, done=done)
     except ConfigError as error:
         raise click.UsageError(str(error)) from None
-    on_error = "item" if skip_bad else "raise"
-    convert = labeller(event, event_field, id_field) if event_field or id_field else None
-    decoder = NDJSONDecoder(max_record_bytes=max_record_bytes, raw=True, on_error=on_error, convert=convert)
+    decoder: Stage[bytes, object]
+    on_error: OnError = "item" if skip_bad else "raise"
+    if event_field is None and id_field is None:
+        decoder = NDJSONDecoder(max_record_bytes=max_record_bytes, raw=True, on_error=on_error)
+    else:
+        label = labeller(event, event_field, id_field)
+        decoder = NDJSONDecoder(max_record_bytes=max_record_bytes, raw=True, on_error=on_error, convert=label)
     source = source_of(file)
 
     async def main() -> None:

@@ -17,7 +17,7 @@ __all__ = ["command"]
 MAX_SEED = 2**32
 
 
-class Bounds(click.ParamType):
+class Bounds(click.ParamType[tuple[int, int]]):
     """MIN:MAX as a pair of integers."""
 
     name = "MIN:MAX"
@@ -43,7 +43,9 @@ class Bounds(click.ParamType):
 @click.option("--hostile", is_flag=True, help="Cuts inside characters, after backslashes, before each CR and LF.")
 @click.option("--coalesce", type=int, metavar="K", help="K pieces in one: reads, or the pieces of another policy.")
 @click.option("--seed", type=int, metavar="S", help="The seed of --random. Without it one is chosen and printed.")
-@click.option("--gap", "gap_ms", type=click.FloatRange(min=0), metavar="MS", help="Write a piece every MS milliseconds.")
+@click.option(
+    "--gap", "gap_ms", type=click.FloatRange(min=0), metavar="MS", help="Write a piece every MS milliseconds."
+)
 @file_argument
 def command(
     size: int | None,
@@ -59,8 +61,8 @@ def command(
 ) -> NoReturn:
     """Cut a stream into other pieces, each written on its own.
 
-    The bytes stay the same; where a reader sees them cut does not. Give one policy; --coalesce may stand beside another.
-    Reads FILE or standard input.
+    The bytes stay the same; where a reader sees them cut does not. Give one policy; --coalesce may stand beside
+    another. Reads FILE or standard input.
 
     \b
     Examples:
@@ -79,7 +81,12 @@ def command(
             policies.append(RandomSize(*bounds, _seed(seed)))
         policies += [
             policy
-            for policy, wanted in ((EveryByte(), every_byte), (Lines(), lines), (Events(), events), (Hostile(), hostile))
+            for policy, wanted in (
+                (EveryByte(), every_byte),
+                (Lines(), lines),
+                (Events(), events),
+                (Hostile(), hostile),
+            )
             if wanted
         ]
         if len(policies) > 1 or not (policies or coalesce is not None):

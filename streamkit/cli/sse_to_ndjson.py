@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Literal, NoReturn
 
 import click
@@ -73,8 +73,17 @@ class Unframer:
 
 
 @click.command("sse-to-ndjson", context_settings=CONTEXT, epilog=EXIT_CODES)
-@click.option("--envelope", is_flag=True, help='Print {"event":…,"data":…,"id":…} for every event, its data as a string.')
-@click.option("--done", "done_text", metavar="TEXT", default="[DONE]", show_default=True, help="Data that ends the stream; dropped.")
+@click.option(
+    "--envelope", is_flag=True, help='Print {"event":…,"data":…,"id":…} for every event, its data as a string.'
+)
+@click.option(
+    "--done",
+    "done_text",
+    metavar="TEXT",
+    default="[DONE]",
+    show_default=True,
+    help="Data that ends the stream; dropped.",
+)
 @click.option(
     "--on-text",
     type=click.Choice(["error", "string", "skip"]),
@@ -82,7 +91,9 @@ class Unframer:
     show_default=True,
     help="What to do with data that is not JSON: stop, write it as a JSON string, or leave it out.",
 )
-@click.option("--flush-partial", is_flag=True, help="Take an event without its last blank line at the end of the input.")
+@click.option(
+    "--flush-partial", is_flag=True, help="Take an event without its last blank line at the end of the input."
+)
 @click.option("--require-done", is_flag=True, help="Exit 3 if the input ends without the text of --done.")
 @limit_option("--max-event-bytes", "event")
 @skip_bad_option
@@ -99,8 +110,8 @@ def command(
 ) -> NoReturn:
     """Turn server-sent events into newline-delimited JSON.
 
-    Each event leaves as one line as soon as its blank line is there. Data of several lines becomes one line. Reads FILE or
-    standard input.
+    Each event leaves as one line as soon as its blank line is there. Data of several lines becomes one line. Reads FILE
+    or standard input.
 
     \b
     Examples:
@@ -122,7 +133,8 @@ def command(
     async def main() -> None:
         await pump(pull(source, decoder | SkipBad() if skip_bad else decoder), NDJSONEncoder(), stdout_sink())
         if decoder.dropped_bytes:
-            fail(f"the input ends inside an event, of which {decoder.dropped_bytes} bytes were dropped; see --flush-partial", BAD_INPUT)
+            dropped = f"of which {decoder.dropped_bytes} bytes were dropped"
+            fail(f"the input ends inside an event, {dropped}; see --flush-partial", BAD_INPUT)
         if require_done and not unframer.done:
             fail(f"the input ends without {done_text!r}", BAD_INPUT)
 

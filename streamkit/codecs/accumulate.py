@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, Generic, TypeVar, cast, overload
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar, overload
 
 from streamkit.codecs.lines import DEFAULT_LIMIT_BYTES, check_limit
 from streamkit.codecs.stage import Stage
@@ -16,8 +17,9 @@ DataT = TypeVar("DataT", bytes, str)
 class Accumulator(Stage[DataT, DataT], Generic[DataT]):
     """Pass `bytes` or `str` through untouched, and have the whole afterwards, up to a bound.
 
-    The bound never stops the stream: what is over it passes like the rest and is not kept, and `value` says so. The size of
-    text is counted in UTF-8 bytes. A part of the whole is never given out as the whole: it has a name of its own, `prefix`.
+    The bound never stops the stream: what is over it passes like the rest and is not kept, and `value` says so. The
+    size of text is counted in UTF-8 bytes. A part of the whole is never given out as the whole: it has a name of its
+    own, `prefix`.
 
     Attributes:
         size_bytes: the size of everything that has passed, kept or not.
@@ -39,7 +41,7 @@ class Accumulator(Stage[DataT, DataT], Generic[DataT]):
         if kind not in {bytes, str}:
             msg = f"an Accumulator is of bytes or str, not of {kind!r}"
             raise ConfigError(msg)
-        self._kind = kind
+        self._kind: Callable[[], Any] = kind
         self._limit_bytes = check_limit(max_bytes, "max_bytes")
         self._start()
 
@@ -57,9 +59,10 @@ class Accumulator(Stage[DataT, DataT], Generic[DataT]):
         self.size_bytes += size
         if size <= room:
             self._pieces.append(data)
-        elif room > 0:
-            cut = data[:room] if isinstance(data, bytes) else data.encode("utf-8", "ignore")[:room].decode("utf-8", "ignore")
-            self._pieces.append(cut)
+        elif room > 0 and isinstance(data, bytes):
+            self._pieces.append(data[:room])
+        elif room > 0 and isinstance(data, str):
+            self._pieces.append(data.encode("utf-8", "ignore")[:room].decode("utf-8", "ignore"))
         return [data]
 
     def reset(self) -> None:
@@ -74,9 +77,9 @@ class Accumulator(Stage[DataT, DataT], Generic[DataT]):
     @property
     def prefix(self) -> DataT:
         """As much of the start as the bound allows; of text, whole characters."""
-        if len(self._pieces) > 1:
+        if len(self._pieces) != 1:
             self._pieces = [self._kind().join(self._pieces)]
-        return self._pieces[0] if self._pieces else cast("DataT", self._kind())
+        return self._pieces[0]
 
     @property
     def value(self) -> DataT:

@@ -1,14 +1,15 @@
 """One JSON array as a stream of its elements, however it is laid out.
 
-Gemini streams this way without `alt=sse`: one pretty-printed array whose elements arrive over seconds. Line codecs cannot
-read it (an element spans lines, a comma stands alone between two), and a JSON parser waits for the closing bracket.
+Gemini streams this way without `alt=sse`: one pretty-printed array whose elements arrive over seconds. Line codecs
+cannot read it (an element spans lines, a comma stands alone between two), and a JSON parser waits for the closing
+bracket.
 
-The decoder follows brackets and strings just far enough to see where an element ends; the element's bytes then go through
-`streamkit.codecs.jsontext`, so what an element may be is decided in one place. Each byte is looked at once, or twice where
-a read ends inside a string.
+The decoder follows brackets and strings just far enough to see where an element ends; the element's bytes then go
+through `streamkit.codecs.jsontext`, so what an element may be is decided in one place. Each byte is looked at once, or
+twice where a read ends inside a string.
 
-An element leaves with its last byte: the closing bracket or quote, the last letter of true, false and null. Only a number has
-no last byte of its own and leaves with the byte after it.
+An element leaves with its last byte: the closing bracket or quote, the last letter of true, false and null. Only a
+number has no last byte of its own and leaves with the byte after it.
 """
 
 from __future__ import annotations
@@ -49,8 +50,9 @@ EXPECTED: Final[dict[State, str]] = {
 class JSONArrayDecoder(Stage[bytes, ElementT], Generic[ElementT]):
     """Bytes of one array to its elements: decoded values, or with `raw=True` the bytes of each.
 
-    What is wrong inside an element is that element's error, and `on_error="item"` goes on after it. What is wrong between
-    elements (a missing comma, no `[` at the start, anything after the `]`) always raises: there is nothing to go on from.
+    What is wrong inside an element is that element's error, and `on_error="item"` goes on after it. What is wrong
+    between elements (a missing comma, no `[` at the start, anything after the `]`) always raises: there is nothing to
+    go on from.
     """
 
     name = "json-array"
@@ -286,7 +288,7 @@ class JSONArrayDecoder(Stage[bytes, ElementT], Generic[ElementT]):
 
 
 class JSONArrayEncoder(Stage[object, bytes]):
-    """Values to the bytes of one array, an element a piece; `finish` closes the array, and only a whole stream is finished.
+    """Values to the bytes of one array, an element a piece. `finish` closes the array.
 
     An element is a JSON value, or the bytes of a JSON text, which go out as they are.
     """

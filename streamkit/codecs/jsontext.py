@@ -1,9 +1,10 @@
 """One JSON text, decoded strictly, with errors that say where and why; and one value, encoded as strictly.
 
-The one place that turns bytes into JSON values: NDJSON, JSON arrays and SSE data all come here, so they share one verdict.
-It is RFC 8259's grammar over strict UTF-8, and beyond the grammar it refuses what no consumer can hold exactly: numbers
-outside the range of a double (1e400), integers of more than 4300 digits (CPython's own limit), lone surrogates, nesting
-deeper than `MAX_DEPTH`. Integers are exact at any size below that. Of equal keys the last wins, as everywhere.
+The one place that turns bytes into JSON values: NDJSON, JSON arrays and SSE data all come here, so they share one
+verdict. It is RFC 8259's grammar over strict UTF-8, and beyond the grammar it refuses what no consumer can hold
+exactly: numbers outside the range of a double (1e400), integers of more than 4300 digits (CPython's own limit), lone
+surrogates, nesting deeper than `MAX_DEPTH`. Integers are exact at any size below that. Of equal keys the last wins, as
+everywhere.
 
 The decoder is msgspec's; the standard library's accepts NaN, Infinity, lone surrogates, raw surrogate bytes and UTF-16
 without being asked.
@@ -29,8 +30,8 @@ SAFE_BYTES: Final = 2 * MAX_DEPTH
 MAX_INT_DIGITS: Final = 4300
 
 decode = msgspec.json.Decoder().decode
-"""The bare decoder, for texts known to be shorter than `SAFE_BYTES`. Raises ValueError or RecursionError; `decode_checked`
-then says why."""
+"""The bare decoder, for texts known to be shorter than `SAFE_BYTES`. Raises ValueError or RecursionError;
+`decode_checked` then says why."""
 
 _encode = msgspec.json.Encoder().encode
 _LINE_SEPARATORS: Final = (

@@ -1,12 +1,12 @@
 """Cut a byte stream into lines, whatever the reads were, in linear time and bounded memory.
 
-`LineScanner` is the stage. `LineSplitter` is what it shares with the record decoders: it holds the bytes of one unfinished
-line and nothing else. Only new bytes are ever searched for a line end, so a byte of an 8 MiB line costs what a byte of a
-64 KiB line costs, whatever the size of the reads.
+`LineScanner` is the stage. `LineSplitter` is what it shares with the record decoders: it holds the bytes of one
+unfinished line and nothing else. Only new bytes are ever searched for a line end, so a byte of an 8 MiB line costs what
+a byte of a 64 KiB line costs, whatever the size of the reads.
 
 The two sets of line ends are not interchangeable. NDJSON ends a record at LF alone (a CR is JSON white space); an event
-stream ends a line at CR, LF or CRLF (WHATWG HTML, section 9.2.6). Neither is `str.splitlines`, which also cuts at U+2028
-and seven other characters: the most frequent bug of peers in this place.
+stream ends a line at CR, LF or CRLF (WHATWG HTML, section 9.2.6). Neither is `str.splitlines`, which also cuts at
+U+2028 and seven other characters: the most frequent bug of peers in this place.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ DEFAULT_LIMIT_BYTES: Final = 16 * 1024 * 1024
 with legitimate records; the latter settled on 16 MiB (modelcontextprotocol/go-sdk#1205)."""
 
 OnError = Literal["raise", "item"]
-"""What a decoder does with a bad record: raise its error and stop, or yield a `BadRecord` item in its place and go on."""
+"""What a decoder does with a bad record: raise its error and stop, or yield a `BadRecord` in its place and go on."""
 
 CR: Final = 13
 LF: Final = 10
@@ -189,7 +189,7 @@ class LineScanner(Stage[bytes, bytes | BadRecord]):
 
         Args:
             max_line_bytes: the longest line, without its LF; None lifts the limit.
-            newline: "lf" ends a line at LF and drops one CR before it (a CR elsewhere is data); "any" ends a line at CR,
+            newline: "lf" ends a line at LF and drops one CR before it (another CR is data); "any" ends a line at CR, LF
                 LF or CRLF, at the CR already: an LF that follows, in this read or a later one, is swallowed.
             on_error: "raise" a long line's error, or yield it as a `BadRecord` "item" and go on.
 

@@ -43,8 +43,8 @@ ItemT = TypeVar("ItemT")
 def bad_record_error(error: ValueError, record: bytes, *, stage: str, number: int, start: int | None) -> DecodeError:
     """Turn what a record's parser raised into the stage's error.
 
-    A `JSONTextError` tells the byte; for any other ValueError (a `convert` function's) the record's first byte is named.
-    Its `code` attribute, if it has one, is kept.
+    A `JSONTextError` tells the byte; for any other ValueError (a `convert` function's) the record's first byte is
+    named. Its `code` attribute, if it has one, is kept.
     """
     position = error.position if isinstance(error, JSONTextError) else 0
     return DecodeError(
@@ -60,8 +60,8 @@ def bad_record_error(error: ValueError, record: bytes, *, stage: str, number: in
 class NDJSONDecoder(Stage[bytes, RecordT], Generic[RecordT]):
     """Bytes to records: decoded values, or with `raw=True` the bytes of each record, without its line end.
 
-    Both modes give the same verdict on every input, because both decode every record. A record leaves in the `feed` that
-    brings its LF.
+    Both modes give the same verdict on every input, because both decode every record. A record leaves in the `feed`
+    that brings its LF.
     """
 
     name = "ndjson"
@@ -264,9 +264,9 @@ class NDJSONDecoder(Stage[bytes, RecordT], Generic[RecordT]):
 class NDJSONEncoder(Stage[object, bytes]):
     """Records to bytes: one line each, ended by LF.
 
-    A record is a JSON value, or the bytes of a JSON text, which go out as they are except that a CR or LF in them (legal
-    white space between tokens, and nowhere else) becomes a space. In values, U+0085, U+2028 and U+2029 are escaped: clients
-    that split at `str.splitlines` break on them (langgenius/dify#39008).
+    A record is a JSON value, or the bytes of a JSON text, which go out as they are except that a CR or LF in them
+    (legal white space between tokens, and nowhere else) becomes a space. In values, U+0085, U+2028 and U+2029 are
+    escaped: clients that split at `str.splitlines` break on them (langgenius/dify#39008).
     """
 
     name = "ndjson-encoder"

@@ -1,11 +1,12 @@
 """Cut a byte stream anew, without changing a byte of it: what a network does, on purpose and from a seed.
 
-A policy says where the cuts are. Adding one is adding a class here and its row in `POLICIES`; the laws in the tests run over
-the rows.
+A policy says where the cuts are. Adding one is adding a class here and its row in `POLICIES`; the laws in the tests run
+over the rows.
 
 This is the one stage that may hold complete records back, because a fixed size or a coalescing of pieces cannot be had
-otherwise. A policy with `holds = False` never does: its pieces leave with the input that brought them. The pieces of a policy
-with `holds = True` depend on the bytes alone, not on how they came in (`Coalesce` excepted, which counts what comes in).
+otherwise. A policy with `holds = False` never does: its pieces leave with the input that brought them. The pieces of a
+policy with `holds = True` depend on the bytes alone, not on how they came in (`Coalesce` excepted, which counts what
+comes in).
 """
 
 from __future__ import annotations
@@ -108,7 +109,7 @@ class RandomSize(Policy):
             raise ConfigError(msg)
 
     def cutter(self) -> Cutter:
-        rng = Random(self.seed)  # noqa: S311 - to be repeated, not to be unpredictable
+        rng = Random(self.seed)
         return _LengthCutter(lambda: rng.randint(self.min_bytes, self.max_bytes))
 
 
@@ -173,7 +174,10 @@ class _EventCutter(Cutter):
 
 @dataclass(frozen=True)
 class Events(Policy):
-    """Each event of an event stream with its blank line. A CR at the end of a read waits for the LF that may follow it."""
+    """Each event of an event stream with its blank line.
+
+    A CR at the end of a read waits for the LF that may follow it.
+    """
 
     def cutter(self) -> Cutter:
         return _EventCutter()
@@ -189,10 +193,11 @@ class _HostileCutter(Cutter):
 
 @dataclass(frozen=True)
 class Hostile(Policy):
-    """A cut wherever readers break: inside each character of several bytes, after each backslash, before each CR and LF.
+    """A cut wherever readers break.
 
-    So each line end comes apart from its line, and the two halves of a CRLF apart from each other. Nothing is held: the cuts
-    of the input stay, these come on top.
+    That is inside each character of several bytes, after each backslash, and before each CR and LF, so each line end
+    comes apart from its line, and the two halves of a CRLF apart from each other. Nothing is held: the cuts of the
+    input stay, these come on top.
     """
 
     holds = False
@@ -220,8 +225,10 @@ class _CoalesceCutter(Cutter):
 
 @dataclass(frozen=True)
 class Coalesce(Policy):
-    """Each `pieces` pieces that come in become one. After another policy (`Rechunker(Lines()) | Rechunker(Coalesce(3))`) this
-    counts that policy's pieces."""
+    """Each `pieces` pieces that come in become one.
+
+    After another policy (`Rechunker(Lines()) | Rechunker(Coalesce(3))`) this counts that policy's pieces.
+    """
 
     pieces: int
 

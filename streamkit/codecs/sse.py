@@ -2,23 +2,23 @@
 
 The rules that most implementations break, and that this one keeps:
 
-- A line ends at CR, LF or CRLF and at nothing else. The CR ends it at once: an LF that follows is swallowed when it comes,
-  so no event waits for a byte that may never come.
+- A line ends at CR, LF or CRLF and at nothing else. The CR ends it at once: an LF that follows is swallowed when it
+  comes, so no event waits for a byte that may never come.
 - UTF-8 is decoded with replacement, never an error. Exactly one byte-order mark is dropped, at the very start.
 - A block without data dispatches nothing, but its id still becomes the last event id; an id with a NUL is ignored.
 - `retry` takes effect with its line, if it is ASCII digits only.
-- What is pending at the end of the input is dropped. `dropped_bytes` says how much that was, and `flush_partial` dispatches
-  it instead, for servers that forget the last blank line.
+- What is pending at the end of the input is dropped. `dropped_bytes` says how much that was, and `flush_partial`
+  dispatches it instead, for servers that forget the last blank line.
 
-Two ways through, with the same result: a machine that takes line after line, and a shortcut for what nearly every LLM server
-sends, blocks of one `data: ` line each with LF ends. The shortcut decodes and splits a whole read at once and costs a third.
-Not here: what the data means, `[DONE]` included. That is a dialect's business.
+Two ways through, with the same result: a machine that takes line after line, and a shortcut for what nearly every LLM
+server sends, blocks of one `data: ` line each with LF ends. The shortcut decodes and splits a whole read at once and
+costs a third. Not here: what the data means, `[DONE]` included. That is a dialect's business.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final, Generic, Literal, TypeVar, cast, overload
+from typing import Any, Final, Generic, Literal, TypeVar, overload
 
 import msgspec
 
@@ -33,8 +33,8 @@ ItemT = TypeVar("ItemT", covariant=True)
 OtherT = TypeVar("OtherT")
 
 BULK_BYTES: Final = 1024
-"""From this size on a read is tried by the shortcut even if it ends inside a block. Below, the failed tries cost more than
-the successful ones save (measured: benchmarks/sse_decode.py)."""
+"""From this size on a read is tried by the shortcut even if it ends inside a block. Below, the failed tries cost more
+than the successful ones save (measured: benchmarks/sse_decode.py)."""
 
 MAX_RETRY_DIGITS: Final = 15
 """Longer retry values are ignored: 10**15 ms is 30000 years, and int() itself refuses 4301 digits."""
@@ -68,8 +68,8 @@ class SSEDecoder(Stage[bytes, ItemT], Generic[ItemT]):
     Attributes:
         last_event_id: what an EventSource would send as `Last-Event-ID` when it reconnects now.
         retry_ms: the reconnection time that the stream asked for last, or None.
-        dropped_bytes: after `finish`, the length of what came after the last blank line, if an event or a line was begun
-            in it; 0 if the input ended between events.
+        dropped_bytes: after `finish`, the length of what came after the last blank line, if an event or a line was
+            begun in it; 0 if the input ended between events.
     """
 
     name = "sse"
@@ -124,8 +124,8 @@ class SSEDecoder(Stage[bytes, ItemT], Generic[ItemT]):
         """Make a decoder.
 
         Args:
-            max_event_bytes: the most bytes that one event may make the decoder hold, counted over its data so far and the
-                line being read; None lifts the limit.
+            max_event_bytes: the most bytes that one event may make the decoder hold, counted over its data so far and
+                the line being read; None lifts the limit.
             comments: yield each comment line as an `SSEComment`, in its place between the events.
             on_error: "raise" the error of an event over the limit and stop, or yield a `BadRecord` "item" in its place,
                 skip to the next blank line, and go on.
@@ -193,10 +193,11 @@ class SSEDecoder(Stage[bytes, ItemT], Generic[ItemT]):
         return out
 
     def _feed_bulk(self, data: bytes, out: list[Any]) -> bytes:
-        """Take the blocks of one `data: ` line each that `data` completes; return what is left of it.
+        r"""Take the blocks of one `data: ` line each that `data` completes; return what is left of it.
 
-        If the text starts with `data: ` and is cut at every `\\n\\ndata: `, then n pieces contain 2(n-1) of the line feeds.
-        If that is all there are, no piece holds a line feed, so every block is one data line: one count proves it.
+        If the text starts with `data: ` and is cut at every `\n\ndata: `, then n pieces contain 2(n-1) of the line
+        feeds. If that is all there are, no piece holds a line feed, so every block is one data line: one count proves
+        it.
         """
         held = self._line
         end = data.rfind(b"\n\n")

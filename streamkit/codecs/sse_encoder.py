@@ -1,18 +1,18 @@
 """Event streams, written: events to bytes that read back as exactly these events.
 
 Nothing that comes in through an event, an id, data or a comment can start a field, an event or a comment of its own:
-injection through a line break is a live class of bugs in such encoders (fastapi/fastapi#15187, javalin/javalin#2579 and a
-dozen more). Data and comments are cut at CRLF, CR and LF, the three line ends of the format, and each line gets its prefix;
-event and id have no form for a line break, so one is refused.
+injection through a line break is a live class of bugs in such encoders (fastapi/fastapi#15187, javalin/javalin#2579 and
+a dozen more). Data and comments are cut at CRLF, CR and LF, the three line ends of the format, and each line gets its
+prefix; event and id have no form for a line break, so one is refused.
 
-Data cannot carry a CR through this format: a reader gets LF in its place. For JSON that changes nothing (a raw CR is white
-space there); for other text, know it.
+Data cannot carry a CR through this format: a reader gets LF in its place. For JSON that changes nothing (a raw CR is
+white space there); for other text, know it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Final
+from typing import Any, Final
 
 from streamkit.codecs.sse import SSEComment, SSEEvent
 from streamkit.codecs.stage import Stage
@@ -26,8 +26,8 @@ MAX_RETRY_MS: Final = 10**15
 class SSEEncoder(Stage[object, bytes]):
     """Events to bytes, one frame for each, LF line ends, one `data: ` line where the data has no line break.
 
-    Takes `SSEEvent`, `SSEComment`, and data alone as `bytes` (UTF-8, passed on unchanged) or `str`. The id is written when
-    it differs from the one before, because a reader keeps it; the type is left out where it is "message".
+    Takes `SSEEvent`, `SSEComment`, and data alone as `bytes` (UTF-8, passed on unchanged) or `str`. The id is written
+    when it differs from the one before, because a reader keeps it; the type is left out where it is "message".
     """
 
     name = "sse-encoder"
@@ -77,17 +77,9 @@ class SSEEncoder(Stage[object, bytes]):
 
     def feed_many(self, items: Iterable[object], /) -> list[bytes]:
         """The same bytes as one piece: a driver joins them anyway."""
-        items = items if isinstance(items, list) else list(items)
-        if set(map(type, items)) == {bytes}:
-            whole = b"".join(items)
-            if b"\n" not in whole and b"\r" not in whole:
-                if self._closed is not None:
-                    self._check_open()
-                self._items += len(items)
-                prefix = self._bare_prefix + b"data: "
-                head, self._head = self._head, b""
-                return [b"%b%b%b\n\n" % (head, prefix, (b"\n\n" + prefix).join(items))]
-        frames = super().feed_many(items)
+        items = list(items)
+        bare = self._bare_frames(items)
+        frames = super().feed_many(items) if bare is None else [bare]
         return [b"".join(frames)] if frames else frames
 
     def finish(self) -> list[bytes]:
@@ -100,6 +92,21 @@ class SSEEncoder(Stage[object, bytes]):
     def reset(self) -> None:
         super().reset()
         self._start()
+
+    def _bare_frames(self, items: list[Any]) -> bytes | None:
+        """Return the frames of records that are all bytes of one line each, or None."""
+        if self._closed is not None or not items:
+            return None
+        try:
+            whole = b"".join(items)
+        except TypeError:
+            return None
+        if b"\n" in whole or b"\r" in whole:
+            return None
+        self._items += len(items)
+        prefix = self._bare_prefix + b"data: "
+        head, self._head = self._head, b""
+        return b"%b%b%b\n\n" % (head, prefix, (b"\n\n" + prefix).join(items))
 
     def _frame(self, item: object) -> bytes:
         if isinstance(item, bytes):
@@ -138,7 +145,7 @@ def _lines(field: bytes, value: bytes) -> bytes:
     prefix = b"%b: " % field
     if b"\n" not in value and b"\r" not in value:
         return b"%b%b\n" % (prefix, value)
-    # A line end at the end begins one more, empty line, which bytes.splitlines does not count unless something is on it.
+    # A line end at the end begins one more line, an empty one. bytes.splitlines does not count it, hence the dot.
     *lines, last = (value + b".").splitlines()
     return b"".join([b"%b%b\n" % (prefix, line) for line in (*lines, last[:-1])])
 

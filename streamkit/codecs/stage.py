@@ -1,7 +1,7 @@
 """The contract of every stage, and the pipeline that chains them.
 
-A stage is a synchronous transducer: items in, items out, no I/O, no clock, no task. What it may and may not do is written
-here once; `streamkit.testing` checks it for any stage.
+A stage is a synchronous transducer: items in, items out, no I/O, no clock, no task. What it may and may not do is
+written here once; `streamkit.testing` checks it for any stage.
 
 - `feed(item)` returns the items which that input completes: at once, never one call later.
 - How the input is cut changes nothing in the concatenated output.
@@ -29,7 +29,7 @@ In = TypeVar("In", contravariant=True)
 Out = TypeVar("Out", covariant=True)
 Mid = TypeVar("Mid")
 Next = TypeVar("Next")
-StageErrorT = TypeVar("StageErrorT", DecodeError, EncodeError)
+ErrorT = TypeVar("ErrorT", bound=DecodeError | EncodeError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +60,8 @@ class Stage(ABC, Generic[In, Out]):
         """Take one item; return all items that it completes.
 
         Raises:
-            DecodeError: the input is bad; `error.items` is what was complete before the bad place, and the stage refuses
-                input from now on.
+            DecodeError: the input is bad; `error.items` is what was complete before the bad place, and the stage
+                refuses input from now on.
             EncodeError: the same, for an item that the stage's output format cannot carry.
             StageStateError: the stage has failed or finished.
         """
@@ -99,7 +99,7 @@ class Stage(ABC, Generic[In, Out]):
             msg = f"{self.name} takes no more input: {self._closed}; reset() makes it as new"
             raise StageStateError(msg)
 
-    def _fail(self, error: StageErrorT, items: Sequence[object] = ()) -> StageErrorT:
+    def _fail(self, error: ErrorT, items: Sequence[object] = ()) -> ErrorT:
         """Close the stage because of `error`, hand the error the good items, and return it for raising."""
         self._closed = "it has failed"
         error.items = items
@@ -109,9 +109,9 @@ class Stage(ABC, Generic[In, Out]):
 class Pipeline(Stage[In, Out]):
     """Several stages as one: what one puts out, the next takes, all within the same call.
 
-    `a | b | c` builds one. Pipelines inside pipelines are flattened, so `stages` is always the whole chain. When a stage
-    fails, what it had completed still passes through the stages after it; these are not finished, because the end of a
-    failed stream must not look like the end of a whole one.
+    `a | b | c` builds one. Pipelines inside pipelines are flattened, so `stages` is always the whole chain. When a
+    stage fails, what it had completed still passes through the stages after it; these are not finished, because the end
+    of a failed stream must not look like the end of a whole one.
     """
 
     name = "pipeline"
@@ -137,7 +137,7 @@ class Pipeline(Stage[In, Out]):
         stage = self.stages[0]
         try:
             # One item at a time is what a live stream brings, and `feed` costs half of `feed_many` for it.
-            for stage in self.stages:  # noqa: B007 - the failing stage is looked up below
+            for stage in self.stages:
                 if len(items) == 1:
                     items = stage.feed(items[0])
                 elif items:
@@ -179,7 +179,7 @@ class Pipeline(Stage[In, Out]):
     def _through(self, items: list[object], stages: Sequence[Stage[object, object]]) -> list[object]:
         stage = self.stages[0]
         try:
-            for stage in stages:  # noqa: B007 - the failing stage is looked up below
+            for stage in stages:
                 if not items:
                     break
                 items = stage.feed_many(items)
@@ -187,7 +187,7 @@ class Pipeline(Stage[In, Out]):
             raise self._failed(error, stage) from None
         return items
 
-    def _failed(self, error: StageErrorT, stage: Stage[object, object]) -> StageErrorT:
+    def _failed(self, error: DecodeError | EncodeError, stage: Stage[object, object]) -> DecodeError | EncodeError:
         """Run what `stage` completed before `error` through the stages after it, and close the pipeline.
 
         A later stage may fail on one of those items. That item lies earlier in the stream than `error`, so its error is

@@ -1,7 +1,7 @@
 """UTF-8 bytes to text, right for every cut (RFC 3629; replacement as in the WHATWG Encoding Standard).
 
-For streams that are plain text. Event streams and NDJSON do not need it: their decoders cut at ASCII bytes first, which are
-never part of a longer sequence.
+For streams that are plain text. Event streams and NDJSON do not need it: their decoders cut at ASCII bytes first, which
+are never part of a longer sequence.
 """
 
 from __future__ import annotations

@@ -1,14 +1,14 @@
 """File descriptors as trio streams, without changing a mode that other processes share.
 
-`trio.lowlevel.FdStream` puts the open file description in non-blocking mode, and a description is shared: with the shell, with
-the other end of a pipeline, with stdin when stdout is the same terminal. They then fail with EAGAIN. So:
+`trio.lowlevel.FdStream` puts the open file description in non-blocking mode, and a description is shared: with the
+shell, with the other end of a pipeline, with stdin when stdout is the same terminal. They then fail with EAGAIN. So:
 
 - reads wait until the descriptor is readable and then read once, which does not block, in whatever mode it is;
-- writes go through a description of our own, opened from /proc, in non-blocking mode; where that cannot be had, through a
-  thread, which costs about 0.1 ms a write.
+- writes go through a description of our own, opened from /proc, in non-blocking mode; where that cannot be had, through
+  a thread, which costs about 0.1 ms a write.
 
-Regular files are always ready. They are read in a thread, a mebibyte ahead, because a disk may be slow, and written directly,
-because that is a copy into the page cache and a thread would cost ten times as much.
+Regular files are always ready. They are read in a thread, a mebibyte ahead, because a disk may be slow, and written
+directly, because that is a copy into the page cache and a thread would cost ten times as much.
 """
 
 from __future__ import annotations

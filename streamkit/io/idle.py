@@ -27,7 +27,7 @@ class Watched(Items[T | K]):
         self._keepalive = keepalive
 
     async def _receive(self) -> list[T | K]:
-        # The scope is inside one call and nothing is yielded from it. What it cancels is a receive, which loses nothing.
+        # The scope is inside one call: nothing is yielded from it. What it cancels is a receive, which loses nothing.
         with trio.move_on_after(self._max_idle_s):
             return [*await self._upstream.receive_batch()]
         if self._keepalive is None:
@@ -49,8 +49,9 @@ def idle(source: Items[T], max_idle_s: float, *, keepalive: K) -> Items[T | K]: 
 def idle(source: ByteSource | Items[T], max_idle_s: float, *, keepalive: K | None = None) -> Items[T | K]:
     """Return the items of `source`; whenever none has come for `max_idle_s` seconds, raise, or yield `keepalive`.
 
-    The time runs while an item is being asked for: a slow consumer is not taken for a silent source. After an `IdleTimeout`
-    the source is still open and asking again waits again. An async generator as the source does not survive it.
+    The time runs while an item is being asked for: a slow consumer is not taken for a silent source. After an
+    `IdleTimeout` the source is still open and asking again waits again. An async generator as the source does not
+    survive it.
 
     Raises:
         ConfigError: `max_idle_s` is not above zero.

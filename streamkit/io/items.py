@@ -1,7 +1,7 @@
 """`Items`: what a stream is once its bytes are items. Everything in `streamkit.io` takes it and gives it.
 
-A stream hands its items out one by one (`async for`) or a read at a time (`receive_batch`): all that one read completed. The
-second is what lets a driver forward a read in one write.
+A stream hands its items out one by one (`async for`) or a read at a time (`receive_batch`): all that one read
+completed. The second is what lets a driver forward a read in one write.
 """
 
 from __future__ import annotations

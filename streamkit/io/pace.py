@@ -1,7 +1,7 @@
 """Release items at absolute deadlines: each waits for its own time, not for a pause after the one before.
 
-Pauses add up (every sleep is late, and never early); deadlines do not drift. An item that comes after its time goes at once,
-and a consumer that was slow finds the items due meanwhile waiting.
+Pauses add up (every sleep is late, and never early); deadlines do not drift. An item that comes after its time goes at
+once, and a consumer that was slow finds the items due meanwhile waiting.
 """
 
 from __future__ import annotations

@@ -1,11 +1,12 @@
-"""The drivers: one task that reads, runs a stage, and hands on what comes out. `pull`, `pump` and `push` differ in where to.
+"""The drivers: one task that reads, runs a stage, and hands on what comes out; they differ in where to.
 
 - `pull`: to whoever asks. Leaving the block closes the source.
-- `pump`: to a sink, everything that one read completed in one write. Nothing waits for a second read, and 500 small records
-  do not cost 500 system calls.
+- `pump`: to a sink, everything that one read completed in one write. Nothing waits for a second read, and 500 small
+  records do not cost 500 system calls.
 - `push`: to a memory channel, from a task of its own, with the end of the stream as a message.
 
-When the stream is wrong, what was complete before that place goes out first, then the error is raised (`push` sends it).
+When the stream is wrong, what was complete before that place goes out first, then the error is raised (`push` sends
+it).
 """
 
 from __future__ import annotations
@@ -60,10 +61,10 @@ class Staged(Items[T]):
             except trio.EndOfChannel as end:
                 self._outcome = end
             try:
-                items = self._stage.finish() if batch is None else self._stage.feed_many(batch)
+                items: list[T] = self._stage.finish() if batch is None else self._stage.feed_many(batch)
             except (DecodeError, EncodeError) as error:
                 self._outcome = error
-                items = cast("list[T]", list(error.items))
+                items = cast("list[T]", [*error.items])
             if items:
                 return items
         raise self._outcome
@@ -88,7 +89,9 @@ def pull(source: Items[In], stage: Stage[In, T]) -> Items[T]: ...
 
 
 def pull(source: ByteSource | Items[Any], stage: Stage[Any, Any] | None = None) -> Items[Any]:
-    """Return what `stage` makes of `source`, to be asked for::
+    """Return what `stage` makes of `source`, to be asked for.
+
+    ::
 
         async with pull(response, NDJSONDecoder()) as records:
             async for record in records:
@@ -100,7 +103,7 @@ def pull(source: ByteSource | Items[Any], stage: Stage[Any, Any] | None = None) 
 
     The source is closed when the block is left, however that is.
     """
-    items = as_items(source)
+    items: Items[Any] = as_items(source)
     return items if stage is None else Staged(items, stage)
 
 
@@ -116,11 +119,13 @@ async def pump(
         join: write what one read completed in one piece; otherwise each piece that the stage puts out is a write.
 
     Raises:
-        DecodeError, EncodeError: the stream is wrong; everything complete before that place has been written, and nothing
-            that would end it.
+        DecodeError, EncodeError: the stream is wrong; everything complete before that place has been written, and
+            nothing that would end it.
         trio.BrokenResourceError: the sink's other end has closed.
     """
-    async with pull(as_items(source), stage) as pieces:
+    # Without a stage the source's items are bytes; that In is bytes then is what the signature cannot say.
+    pieces: Items[bytes] = cast("Items[bytes]", as_items(source)) if stage is None else Staged(as_items(source), stage)
+    async with pieces:
         while True:
             try:
                 batch = await pieces.receive_batch()
@@ -137,10 +142,10 @@ async def push(
 ) -> None:
     """Send what `stage` makes of `source` into a channel: `Item(value)` for each item, then `End()` or `Failed(error)`.
 
-    Meant for a nursery: `nursery.start_soon(push, source, stage, send_channel)`. Cancelling it closes the source and the
-    channel, and sends no `End`: a receiver sees the channel end without one. A receiver that closes its end stops the task
-    and closes the source. An exception of the source or the stage is sent, not raised, so that one broken stream does not
-    take its nursery down.
+    Meant for a nursery: `nursery.start_soon(push, source, stage, send_channel)`. Cancelling it closes the source and
+    the channel, and sends no `End`: a receiver sees the channel end without one. A receiver that closes its end stops
+    the task and closes the source. An exception of the source or the stage is sent, not raised, so that one broken
+    stream does not take its nursery down.
     """
     async with send_channel, Staged(as_items(source), stage) as items:
         message: Item[T] | End | Failed

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
-
-import trio
+from typing import TYPE_CHECKING
 
 from streamkit.io.fd import FdSink
+
+if TYPE_CHECKING:
+    import trio
 
 __all__ = ["path_sink", "stdout_sink"]
 

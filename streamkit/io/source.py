@@ -25,7 +25,7 @@ CLOSE_S = 5.0
 
 @runtime_checkable
 class ByteResponse(Protocol):
-    """What streamkit uses of an `httpx.Response` (httpx2's fits too). Written down so that httpx need not be imported."""
+    """What streamkit uses of an `httpx.Response` (httpx2's fits too), so that httpx need not be imported."""
 
     def aiter_bytes(self) -> AsyncIterator[bytes]:
         """Yield the body, content decoding undone."""
@@ -41,11 +41,13 @@ ByteSource = trio.abc.ReceiveStream | str | os.PathLike[str] | ByteResponse | As
 
 
 def as_source(source: ByteSource) -> trio.abc.ReceiveStream:
-    """Return `source` as a stream: a path (opened at the first read), a `ReceiveStream` (itself), an `httpx.Response` that was
-    opened with `stream=True`, or any async iterable of bytes.
+    """Return `source` as a stream.
 
-    Closing the stream closes what it reads from. A read of an async generator is not safe to cancel (the cancellation ends
-    the generator, and so the stream); a read of anything else is.
+    A source is a path (opened at the first read), a `ReceiveStream` (itself), an `httpx.Response` that was opened with
+    `stream=True`, or any async iterable of bytes.
+
+    Closing the stream closes what it reads from. A read of an async generator is not safe to cancel (the cancellation
+    ends the generator, and so the stream); a read of anything else is.
 
     Raises:
         ConfigError: it is none of these.

@@ -1,10 +1,11 @@
 """One stream, several readers, in lockstep: the next read is made when every reader has taken the last one.
 
-So nothing is held but one read, and the slowest reader sets the pace: that is the price of losing nothing with bounded memory.
-Readers that should not wait for each other need a queue with a policy for when it is full; that is the reader's own.
+So nothing is held but one read, and the slowest reader sets the pace: that is the price of losing nothing with bounded
+memory. Readers that should not wait for each other need a queue with a policy for when it is full; that is the reader's
+own.
 
-There is no task in the background. Whichever reader asks first makes the read for all, so its errors come out of that call,
-bare, and out of the others' next calls as well.
+There is no task in the background. Whichever reader asks first makes the read for all, so its errors come out of that
+call, bare, and out of the others' next calls as well.
 """
 
 from __future__ import annotations
@@ -107,7 +108,9 @@ class Reader(Items[T]):
 
 
 def tee(source: ByteSource | Items[T], readers: int = 2) -> Tee[T]:
-    """Give each of several readers all items of `source`::
+    """Give each of several readers all items of `source`.
+
+    ::
 
         async with tee(pull(response, SSEDecoder())) as (shown, stored):
             nursery.start_soon(show, shown)

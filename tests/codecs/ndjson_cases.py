@@ -341,6 +341,7 @@ REJECTED = (
     no("depth-513-mixed", b'[{"a":' * 257 + b"1" + b"}]" * 257, 256 * 6, "too-deep"),
     no("depth-1000", nested(1000), 512, "too-deep"),
     no("depth-after-string", b'["' + b"[" * 600 + b'",' + nested(512) + b"]", 604 + 511, "too-deep"),
+    no("depth-600-open", b"[" * 600, 512, "too-deep"),
     no("depth-100000-open", b"[" * 100_000, 512, "too-deep", "json and msgspec (RecursionError)"),
     no("depth-100000-open-objects", b'{"":' * 100_000, 512 * 4, "too-deep", "json and msgspec (RecursionError)"),
     no("array-trailing-comma", b"[1,]", 3),
