@@ -23,6 +23,9 @@ from statistics import median
 
 __all__ = ["Effort", "Figure", "Turn", "Unavailable", "Usage", "alternate", "percentile", "ratio", "turn", "usage_of"]
 
+AT_LEAST_MS = 30
+"""The clock ticks in nanoseconds, but a turn must outlast a few interruptions to be like the next one."""
+
 Turn = Callable[[], int]
 """One measurement of one contender: nanoseconds."""
 
@@ -77,15 +80,16 @@ class Usage:
 def turn(
     work: Callable[[], object],
     *,
-    at_least_ms: float = 30,
+    at_least_ms: float | None = None,
     clock: Callable[[], int] = time.process_time_ns,
 ) -> Turn:
-    """Make a turn of a function: nanoseconds a call, over as many calls as fill `at_least_ms`.
+    """Make a turn of a function: nanoseconds a call, over as many calls as fill `at_least_ms` (30 unless told).
 
     The collector runs before the turn, so that nobody pays for another contender's garbage, and stays on during it.
     """
 
     def take() -> int:
+        at_least_ns = (AT_LEAST_MS if at_least_ms is None else at_least_ms) * 1_000_000
         gc.collect()
         calls = 0
         start = clock()
@@ -93,7 +97,7 @@ def turn(
             work()
             calls += 1
             spent = clock() - start
-            if spent >= at_least_ms * 1_000_000:
+            if spent >= at_least_ns:
                 return max(1, spent // calls)
 
     return take

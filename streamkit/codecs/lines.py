@@ -189,7 +189,7 @@ class LineScanner(Stage[bytes, bytes | BadRecord]):
 
         Args:
             max_line_bytes: the longest line, without its LF; None lifts the limit.
-            newline: "lf" ends a line at LF and drops one CR before it (another CR is data); "any" ends a line at CR, LF
+            newline: "lf" ends a line at LF and drops one CR before it (another CR is data); "any" ends a line at CR,
                 LF or CRLF, at the CR already: an LF that follows, in this read or a later one, is swallowed.
             on_error: "raise" a long line's error, or yield it as a `BadRecord` "item" and go on.
 
