@@ -30,14 +30,14 @@ from streamkit.errors import DecodeError, EncodeError, LimitExceeded, StageState
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
-    from streamkit.io.scripted import ScriptedStream as ScriptedStream
+    from streamkit.io.scripted import ScriptedStream
 
 __all__ = ["LawBroken", "Outcome", "ScriptedStream", "check_items", "check_limit", "check_stage", "outcome", "splits"]
 
 In = TypeVar("In")
 
 MOST_CUTS: Final = 300
-"""How many cuts in two are tried: all of them, for a wire of up to this length, and an even choice of them for a longer one."""
+"""How many cuts in two are tried: every one for a wire of up to this length, an even choice for a longer one."""
 
 RANDOM_CUTS: Final = 20
 
@@ -129,8 +129,7 @@ def check_stage(
 def check_items(
     make: Callable[[], Stage[In, Any]], inputs: Sequence[In], outputs: Sequence[Sequence[Any]], *, joined: bool = False
 ) -> None:
-    """Check the laws on a stage that takes items: each input's output comes in its own `feed`, and batches change
-    nothing.
+    """Check the laws on a stage that takes items: an output comes with its input, and batches change nothing.
 
     Args:
         make: returns a new stage.
@@ -179,7 +178,7 @@ def check_limit(make: Callable[[], Stage[bytes, Any]], start: bytes, filler: byt
 
 
 def _check_prefixes(make: Callable[[], Stage[bytes, Any]], data: bytes, whole: Outcome, *, joined: bool) -> None:
-    """Promptness, as far as any wire shows it, and monotony: a prefix gives the same however it came, and a prefix of all."""
+    """Check that each prefix gives the same however it came (promptness), and a prefix of the whole (monotony)."""
     dripping = make()
     dripped: list[object] = []
     for length in range(1, len(data) + 1):
@@ -192,9 +191,8 @@ def _check_prefixes(make: Callable[[], Stage[bytes, Any]], data: bytes, whole: O
         at_once = make().feed(data[:length])
         so_far, in_one = (_concatenated(each) if joined else each for each in (dripped, at_once))
         if list(so_far) != list(in_one):
-            raise LawBroken(
-                f"promptness: after {_shown([data[:length]])} one byte at a time has given {so_far!r}, one piece {in_one!r}"
-            )
+            start = _shown([data[:length]])
+            raise LawBroken(f"promptness: {start} gives {so_far!r} one byte at a time, but {in_one!r} in one piece")
         if not _is_prefix(so_far, whole.items, joined=joined):
             raise LawBroken(f"monotony: {_shown([data[:length]])} gives {so_far!r}, but the whole wire {whole.items!r}")
 
@@ -253,21 +251,26 @@ def _concatenated(items: Sequence[object]) -> list[object]:
     """Join neighbours that are both bytes or both text."""
     out: list[Any] = []
     for item in items:
-        if out and isinstance(item, (bytes, str)) and type(out[-1]) is type(item):
-            out[-1] += item
+        last: Any = out[-1] if out else None
+        if isinstance(item, (bytes, str)) and type(last) is type(item):
+            out[-1] = last + item
         elif not (isinstance(item, (bytes, str)) and not item):
             out.append(item)
     return out
 
 
 def _is_prefix(start: Sequence[object], whole: Sequence[object], *, joined: bool) -> bool:
-    if joined and start and whole and isinstance(start[-1], (bytes, str)):
-        last = len(start) - 1
-        if len(whole) <= last:
-            return False
-        other: Any = whole[last]
-        return list(start[:-1]) == list(whole[:last]) and type(other) is type(start[-1]) and other.startswith(start[-1])
-    return list(start) == list(whole[: len(start)])
+    if not (joined and start):
+        return list(start) == list(whole[: len(start)])
+    last = len(start) - 1
+    mine, theirs = ([*each[last : last + 1]] for each in (start, whole))
+    same: Any = list(start[:last]) == list(whole[:last]) and bool(theirs)
+    # The piece that both end in may have grown, if it is bytes or text.
+    return same and (mine == theirs or (type(mine[0]) is type(theirs[0]) and _starts_with(theirs[0], mine[0])))
+
+
+def _starts_with(text: Any, start: Any) -> bool:  # noqa: ANN401 - bytes and bytes, or text and text
+    return isinstance(text, (bytes, str)) and text[: len(start)] == start
 
 
 def _shown(pieces: Sequence[bytes]) -> str:
