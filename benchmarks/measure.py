@@ -110,13 +110,12 @@ def alternate(turns: Mapping[str, Turn], rounds: int, *, warm_up: bool = True) -
     scanning it would be charged to whoever happens to allocate.
     """
     names = list(turns)
-    if warm_up:
-        for name in names:
-            turns[name]()
     taken: dict[str, list[int]] = {name: [] for name in names}
-    gc.collect()
     gc.freeze()
     try:
+        if warm_up:
+            for name in names:
+                turns[name]()
         for number in range(rounds):
             first = number % len(names)
             for name in names[first:] + names[:first]:

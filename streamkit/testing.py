@@ -251,9 +251,9 @@ def _concatenated(items: Sequence[object]) -> list[object]:
     """Join neighbours that are both bytes or both text."""
     out: list[Any] = []
     for item in items:
-        last: Any = out[-1] if out else None
-        if isinstance(item, (bytes, str)) and type(last) is type(item):
-            out[-1] = last + item
+        more: Any = item
+        if isinstance(item, (bytes, str)) and out and type(out[-1]) is type(more):
+            out[-1] += more
         elif not (isinstance(item, (bytes, str)) and not item):
             out.append(item)
     return out

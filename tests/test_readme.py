@@ -64,7 +64,7 @@ class Block:
 
     @property
     def is_test_run(self) -> bool:
-        return self.language in SHELL and re.fullmatch(r"(\S*/)?python3? -m pytest\s*", self.setup()[1]) is not None
+        return self.language in SHELL and re.fullmatch(r"\s*(\S*/)?python3? -m pytest\s*", self.setup()[1]) is not None
 
     def steps(self) -> list[tuple[list[str], str | None]]:
         """What to run, one command line each, with what it must print (None: whatever it likes)."""

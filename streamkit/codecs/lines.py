@@ -110,7 +110,7 @@ class LineSplitter:
         if self._universal:
             lines = data.splitlines()
             tail = lines.pop() if data and data[-1] not in {CR, LF} else b""
-            self._after_cr = data.endswith(b"\r")
+            self._after_cr = data.endswith(b"\r") if data else self._after_cr
         else:
             lines = data.split(b"\n")
             tail = lines.pop()

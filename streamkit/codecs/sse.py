@@ -124,8 +124,8 @@ class SSEDecoder(Stage[bytes, ItemT], Generic[ItemT]):
         """Make a decoder.
 
         Args:
-            max_event_bytes: the most bytes that one event may make the decoder hold, counted over its data so far and
-                the line being read; None lifts the limit.
+            max_event_bytes: the most bytes that one event may make the decoder hold, counted over its lines so far
+                (a byte for each line end) and the line being read; None lifts the limit.
             comments: yield each comment line as an `SSEComment`, in its place between the events.
             on_error: "raise" the error of an event over the limit and stop, or yield a `BadRecord` "item" in its place,
                 skip to the next blank line, and go on.
@@ -234,8 +234,8 @@ class SSEDecoder(Stage[bytes, ItemT], Generic[ItemT]):
             position += len(piece)
             if piece[-1] != LF and piece[-1] != CR:
                 self._line += piece
-                if not fits and self._held_bytes + len(self._line) > self._limit_bytes:
-                    self._over_limit(bytes(self._line), line_start, out)
+                if not fits:
+                    self._check_limit(self._line, line_start, out)
                 if self._skipping:
                     del self._line[1:]  # one byte is enough to know that the line is not blank
                 break
@@ -244,8 +244,8 @@ class SSEDecoder(Stage[bytes, ItemT], Generic[ItemT]):
                 self._line += line
                 line = bytes(self._line)
                 self._line = bytearray()  # gives the memory back before the line is decoded
-            if not fits and self._held_bytes + len(line) > self._limit_bytes:
-                self._over_limit(line, line_start, out)
+            if not fits and line:
+                self._check_limit(line, line_start, out)
             if self._at_start:
                 self._at_start = False
                 line = line.removeprefix(BOM)
@@ -305,9 +305,11 @@ class SSEDecoder(Stage[bytes, ItemT], Generic[ItemT]):
             bad.offset = self._block_start
             self._bad(bad, out)
 
-    def _over_limit(self, line: bytes, line_start: int, out: list[Any]) -> None:
-        """Give up the event being read, and skip to the next blank line."""
-        room = self._limit_bytes - self._held_bytes
+    def _check_limit(self, line: bytes | bytearray, line_start: int, out: list[Any]) -> None:
+        """If the event being read is over the limit with `line`, give it up and skip to the next blank line."""
+        room = max(0, self._limit_bytes - self._held_bytes)
+        if len(line) <= room or self._skipping:
+            return
         self._events += 1
         self._data = []
         self._event = ""

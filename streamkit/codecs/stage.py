@@ -32,15 +32,25 @@ Next = TypeVar("Next")
 ErrorT = TypeVar("ErrorT", bound=DecodeError | EncodeError)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class BadRecord:
     """What a decoder made with `on_error="item"` yields in a bad record's place.
+
+    Two are equal if their errors are of the same class and say the same.
 
     Attributes:
         error: the error that the decoder would have raised; its `items` are empty.
     """
 
     error: DecodeError
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, BadRecord):
+            return NotImplemented
+        return type(self.error) is type(other.error) and str(self.error) == str(other.error)
+
+    def __hash__(self) -> int:
+        return hash(str(self.error))
 
 
 class Stage(ABC, Generic[In, Out]):

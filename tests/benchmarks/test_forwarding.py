@@ -65,7 +65,7 @@ def drive(run: PathRun, wire: Wire, branches: int = 1, bound_s: float = BOUND_S)
 
 @pytest.mark.parametrize("driver", [by_hand, by_pump])
 def test_a_stage_that_is_one_record_late_is_held(driver: PathRun) -> None:
-    outcome = drive(partial(driver, late), records(20, 1))  # type: ignore[call-arg, arg-type]
+    outcome = drive(partial(driver, late), records(20, 1))  # type: ignore[arg-type]
     assert outcome.verdict == "held"
     assert outcome.held_pieces > 0
     longest = max(len(out) for _, out in records(20, 1).units)
@@ -79,7 +79,7 @@ def test_the_most_bytes_held_tell_the_size_of_a_buffer() -> None:
 
 
 def test_a_path_that_never_gives_anything_is_stopped() -> None:
-    async def sink(source: Lockstep, arrivals: Arrivals) -> None:
+    async def sink(source: Lockstep, _arrivals: Arrivals) -> None:
         async for _ in source:
             pass
 
@@ -144,7 +144,7 @@ def test_a_path_that_ends_early_is_wrong() -> None:
 
 
 def test_the_exception_of_a_path_is_in_its_row() -> None:
-    async def broken(source: Lockstep, arrivals: Arrivals) -> None:
+    async def broken(_source: Lockstep, _arrivals: Arrivals) -> None:
         msg = "no luck"
         raise ValueError(msg)
 
@@ -159,8 +159,8 @@ FLUSHING = BUFFERING + "; sys.stdout.buffer.flush()"
 @pytest.mark.parametrize(("program", "verdict"), [(BUFFERING, "held"), (FLUSHING, "ok")])
 def test_a_process_is_held_without_its_flush_and_not_with_it(program: str, verdict: str) -> None:
     lines = Wire([(b"%d\n" % number, b"%d\n" % number) for number in range(20)])
-    # Starting an interpreter falls into the first wait.
-    outcome = drive(partial(by_process, lambda: [sys.executable, "-c", program]), lines, bound_s=3)
+    # -E: PYTHONUNBUFFERED would flush for it. The start of an interpreter falls into the first wait.
+    outcome = drive(partial(by_process, lambda: [sys.executable, "-E", "-c", program]), lines, bound_s=3)
     assert outcome.verdict == verdict
 
 

@@ -6,7 +6,7 @@ That all contenders decode the same is checked by the questions themselves, and 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,7 @@ import pytest
 from benchmarks import codecs, jq, ndjson_decode, sse_decode
 from benchmarks.__main__ import main
 from benchmarks.measure import Effort, Figure, Unavailable, alternate, percentile, ratio, turn, usage_of
-from benchmarks.peers import PEERS, drain, installed_peers, streamkit_sse
+from benchmarks.peers import PEERS, HasData, drain, installed_peers, streamkit_sse
 from benchmarks.report import Row, Target, row_object, show_rows
 from benchmarks.workloads import anthropic_text_deltas, chunks_of, openai_chat_events
 
@@ -45,17 +45,13 @@ def brief_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("benchmarks.measure.AT_LEAST_MS", 0)
 
 
-@pytest.mark.parametrize("name", [name for name in codecs.QUESTIONS if name != "jq"])
+NEEDS = {"jq": [pytest.mark.needs("jq")], "filter-delay": [pytest.mark.needs("cat")]}
+
+
+@pytest.mark.parametrize("name", [pytest.param(name, marks=NEEDS.get(name, ())) for name in codecs.QUESTIONS])
 def test_a_question_answers_with_all_its_rows(name: str) -> None:
-    answers(name)
-
-
-@pytest.mark.needs("jq")
-def test_the_jq_question_answers_with_all_its_rows() -> None:
-    answers("jq")
-
-
-def answers(name: str) -> None:
+    if name == "ndjson-decode":
+        pytest.importorskip("orjson")
     rows = [row for row in codecs.QUESTIONS[name](TINY) if row.verdict != "skipped" and "JavaScript" not in row.what]
     assert len(rows) == EXPECTED_ROWS[name]
     assert sum(row.verdict in ("met", "missed") for row in rows) == TARGETS[name]
@@ -71,7 +67,13 @@ class TestSSEPeers:
     @pytest.mark.parametrize("name", PEERS)
     @pytest.mark.parametrize("make", [openai_chat_events, anthropic_text_deltas])
     @pytest.mark.parametrize("size", [1, 64, 1024, 65536])
-    def test_a_peer_yields_our_events_with_our_data(self, name: str, make: type, size: int) -> None:
+    def test_a_peer_yields_our_events_with_our_data(
+        self, name: str, make: Callable[[int, int], list[bytes]], size: int
+    ) -> None:
+        found, absent = installed_peers()
+        assert {*found, *absent} == set(PEERS)
+        if name in absent:
+            pytest.skip(f"{name} is not installed")
         chunks = chunks_of(b"".join(make(50, 1)), size)
         theirs = [event.data for batch in PEERS[name](chunks) for event in batch]
         ours = [event.data for batch in streamkit_sse(chunks) for event in batch]
@@ -80,11 +82,8 @@ class TestSSEPeers:
             json.loads(record.rpartition(b"data: ")[2]) for record in make(50, 1)
         ]
 
-    def test_all_peers_of_the_bench_extra_are_found(self) -> None:
-        assert installed_peers() == (PEERS, [])
-
     def test_a_contender_that_loses_an_event_stops_the_run(self) -> None:
-        def lossy(chunks: Sequence[bytes]) -> object:
+        def lossy(chunks: Sequence[bytes]) -> Iterable[Iterable[HasData]]:
             return streamkit_sse(chunks[1:])
 
         events = openai_chat_events(3, 1)
@@ -92,7 +91,7 @@ class TestSSEPeers:
             sse_decode.check_same(events, {"ours": streamkit_sse, "lossy": lossy})
 
     def test_an_absent_peer_is_skipped_by_name(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        def absent(chunks: Sequence[bytes]) -> object:
+        def absent(_chunks: Sequence[bytes]) -> Iterable[Iterable[HasData]]:
             raise ModuleNotFoundError
 
         monkeypatch.setitem(PEERS, "openai", absent)

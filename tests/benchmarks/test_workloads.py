@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable
 from itertools import chain
 from statistics import mean
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -15,6 +15,7 @@ from benchmarks.wires import Wire, frames, lines_from_crlf_events, lines_from_ev
 
 COUNT = 10_000
 Make = Callable[[int, int], list[bytes]]
+Value = dict[str, Any]
 
 RECORDS: dict[Make, tuple[bytes, bytes, float]] = {
     workloads.openai_chat_events: (b"data: ", b"\n\n", 195),
@@ -24,18 +25,16 @@ RECORDS: dict[Make, tuple[bytes, bytes, float]] = {
 SCENARIOS = pytest.mark.parametrize("make", RECORDS, ids=lambda make: make.__name__)
 
 
-def values(make: Make, count: int = COUNT, seed: int = 1) -> list[Any]:
+def values(make: Make, count: int = COUNT, seed: int = 1) -> list[Value]:
     head, tail, _ = RECORDS[make]
     return [json.loads(record.removeprefix(head).removesuffix(tail)) for record in make(count, seed)]
 
 
-def text_of(value: Any) -> str:
+def text_of(value: Value) -> str:
+    """The token of any of the three."""
     if "choices" in value:
-        text = value["choices"][0]["delta"]["content"]
-    else:
-        text = value["delta"]["text"] if "delta" in value else value["message"]["content"]
-    assert isinstance(text, str)
-    return text
+        return cast("str", value["choices"][0]["delta"]["content"])
+    return cast("str", value["delta"]["text"] if "delta" in value else value["message"]["content"])
 
 
 @SCENARIOS

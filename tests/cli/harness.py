@@ -5,8 +5,8 @@ say what must come out of it; when that does not come within `DEADLINE_S` it was
 cases share, one after another, because starting a process costs more than most cases.
 
 No test sleeps and hopes: every wait ends with the event it waits for, and the deadline only bounds how long a wrong
-program is given. With `packets=True` stdin and stdout are pipes in packet mode (O_DIRECT, Linux): a write of up to 4096
-bytes is exactly one read at the other end, so that the boundaries of both are known.
+program is given. With `packets=True` the boundaries of writes are kept, so that each is one read at the other end:
+stdin is then a pipe in packet mode (O_DIRECT, Linux; up to 4096 bytes a write), stdout a sequenced-packet socket.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import re
 import select
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 import sysconfig
@@ -98,13 +99,17 @@ def ordinary_interrupts() -> Iterator[None]:
             signal.signal(signal.SIGINT, before)
 
 
-def pipe(*, packets: bool = False) -> tuple[int, int]:
-    """A pipe; in packet mode each write of up to `PACKET_BYTES` is one read."""
-    if not packets:
-        return os.pipe()
+def packet_pipe() -> tuple[int, int]:
+    """A pipe in packet mode, as (reader, writer): a write of up to `PACKET_BYTES` is one read."""
     if sys.platform != "linux":
         pytest.skip("only Linux has pipes in packet mode")
     return os.pipe2(os.O_DIRECT | os.O_CLOEXEC)
+
+
+def packet_socket() -> tuple[int, int]:
+    """The same as a socket. The mode is not the descriptor's here, so it survives when a program opens it anew."""
+    reader, writer = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    return reader.detach(), writer.detach()
 
 
 class Filter:
@@ -114,7 +119,7 @@ class Filter:
         argv: the script's name and its arguments.
         stdin: a descriptor to hand over as stdin (it stays the caller's); None makes a pipe that `send` writes to.
         stdout: the same for stdout; None makes a pipe that `expect` reads from.
-        packets: make these pipes keep the boundaries of writes.
+        packets: keep the boundaries of writes on both.
         env: variables to set on top of ours.
         via: shell words to put around the command, for instance `'"$@" <&-'`.
     """
@@ -147,11 +152,11 @@ class Filter:
         with contextlib.ExitStack() as childs, ordinary_interrupts():
             stdin, stdout = self._given
             if stdin is None:
-                stdin, self._in = pipe(packets=self._packets)
+                stdin, self._in = packet_pipe() if self._packets else os.pipe()
                 childs.callback(os.close, stdin)
                 os.set_blocking(self._in, False)
             if stdout is None:
-                source, stdout = pipe(packets=self._packets)
+                source, stdout = packet_socket() if self._packets else os.pipe()
                 childs.callback(os.close, stdout)
                 self._open[source] = self._read_out
             source, stderr = os.pipe()

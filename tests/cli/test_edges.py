@@ -13,14 +13,13 @@ import re
 import select
 import signal
 import socket
-import sys
 import termios
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from .harness import DEADLINE_S, READ_BYTES, Filter, linux_only, pipe, run
+from .harness import DEADLINE_S, READ_BYTES, Filter, linux_only, packet_pipe, packet_socket, run
 
 RECHUNK = ("streamkit", "rechunk", "--lines")
 NDJSON = ("ndjson-to-sse",)
@@ -560,13 +559,11 @@ def test_bad_record_of_a_file_in_development_mode(tmp_path: Path) -> None:
 
 
 @linux_only
-def test_packets_are_what_the_tests_think() -> None:
-    """The harness's own ground: in packet mode a read takes one write."""
-    reader, writer = pipe(packets=True)
+@pytest.mark.parametrize("make", [packet_pipe, packet_socket])
+def test_packets_are_what_the_tests_think(make: Callable[[], tuple[int, int]]) -> None:
+    """The harness's own ground: a read takes one write."""
+    reader, writer = make()
     with descriptors(reader, writer):
         os.write(writer, b"a")
         os.write(writer, b"bc")
         assert [os.read(reader, 10), os.read(reader, 10)] == [b"a", b"bc"]
-
-
-assert sys.platform != "win32"
