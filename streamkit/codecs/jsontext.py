@@ -18,6 +18,8 @@ from typing import Final
 
 import msgspec
 
+from streamkit.codecs.jsonfault import first_fault
+
 __all__ = ["MAX_DEPTH", "SAFE_BYTES", "JSONTextError", "decode", "decode_checked", "encode_value", "too_deep_at"]
 
 MAX_DEPTH: Final = 512
@@ -44,7 +46,6 @@ _STRING = rb'"[^"\\]*(?:\\.[^"\\]*)*"?'
 _BRACKET = re.compile(rb"%s|[\[\]{}]" % _STRING, re.DOTALL)
 _NUMBER = re.compile(rb"%s|-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?" % _STRING, re.DOTALL)
 _ESCAPE = re.compile(rb"\\(?:u([0-9a-fA-F]{4})(?:\\u([0-9a-fA-F]{4}))?|.)", re.DOTALL)
-_POSITION = re.compile(r" \(byte ([0-9]+)\)$")
 
 
 class JSONTextError(ValueError):
@@ -144,16 +145,15 @@ def _too_deep(position: int) -> JSONTextError:
 
 def _explained(text: bytes, error: ValueError | RecursionError) -> JSONTextError:
     """Say why `decode` refused `text`: the first byte that is wrong, and in which way."""
-    if isinstance(error, RecursionError):  # the caller's own stack left less room than MAX_DEPTH
-        return _too_deep(_deep_bracket_at(text) or 0)
+    deep = _deep_bracket_at(text)
+    if deep is not None or isinstance(error, RecursionError):  # the caller's stack may leave less room than MAX_DEPTH
+        return _too_deep(deep or 0)
     if isinstance(error, msgspec.ValidationError):
         return JSONTextError("a number outside the range of a double", "number-range", _big_number_at(text))
-    message = str(error).removeprefix("JSON is malformed: ")
-    found = _POSITION.search(message)
-    position = int(found[1]) if found else len(text)
-    reason = f"invalid JSON: {message[: found.start()] if found else 'it ends too early'}"
+    position, fault = first_fault(text)
+    reason = f"invalid JSON: {fault}"
     surrogate = _lone_surrogate_at(text)
-    if surrogate is not None and (surrogate <= position or not found):
+    if surrogate is not None and surrogate <= position:
         position, reason = surrogate, "invalid JSON: a surrogate without its other half"
     try:
         text.decode()

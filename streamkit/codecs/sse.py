@@ -256,7 +256,12 @@ class SSEDecoder(Stage[bytes, ItemT], Generic[ItemT]):
                 self._take_line(line, out)
         self._after_cr = data.endswith(b"\r")
         self._clean = not (
-            self._data or self._event or self._after_cr or self._skipping or self._id != self.last_event_id
+            self._at_start
+            or self._after_cr
+            or self._skipping
+            or self._data
+            or self._event
+            or self._id != self.last_event_id
         )
 
     def _take_line(self, line: bytes, out: list[Any]) -> None:

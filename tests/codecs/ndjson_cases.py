@@ -1,12 +1,13 @@
-"""The rules of newline-delimited JSON, each with the wire bytes that show it, and the JSON texts that libraries disagree on.
+"""The rules of newline-delimited JSON, each with the wire bytes that show it, and JSON texts that peers disagree on.
 
-`CASES` is about framing: what ends a record, blank lines, the byte-order mark, the last line. As in sse_cases.py a case is
-pieces, and a piece with an outcome ends with the very byte that decides it; `at_end` is what the end of the input decides.
+`CASES` is about framing: what ends a record, blank lines, the byte-order mark, the last line. As in sse_cases.py a case
+is pieces, and a piece with an outcome ends with the very byte that decides it; `at_end` is what the end of the input
+decides.
 
-`TEXTS` is about one record: which JSON texts have a value, which one, and what is wrong with the others, and where. "Where"
-is the first byte with which the text can no longer become a JSON text that is accepted; for a number out of range, a lone
-surrogate and an invalid UTF-8 sequence it is their first byte; where the text merely ends too early it is its length. `peers`
-names libraries that had it wrong when measured (json 3.11, orjson 3.13, pysimdjson 7.0).
+`TEXTS` is about one record: which JSON texts have a value, which one, and what is wrong with the others, and where.
+"Where" is the first byte with which the text can no longer become a JSON text that is accepted; for a number out of
+range, a lone surrogate and an invalid UTF-8 sequence it is their first byte; where the text merely ends too early it is
+its length. `peers` names libraries that had it wrong when measured (json 3.11, orjson 3.13, pysimdjson 7.0).
 """
 
 from __future__ import annotations
@@ -176,7 +177,12 @@ BAD_LINE = (
     case("first", "bad-line", rec(b"nope\n", Bad("invalid-json", 1)), ONE),
     case("two", "bad-line", rec(b"[\n", Bad("invalid-json", 1)), rec(b"]\n", Bad("invalid-json", 2)), ONE),
     case("bad-utf-8", "bad-line", ONE, rec(b'"\xff"\n', Bad("invalid-utf8", 9)), TWO),
-    case("bad-utf-8-across-lines", "bad-line", rec(b'"\xe2\x82\n', Bad("invalid-utf8", 1)), rec(b'\xac"\n', Bad("invalid-utf8", 4))),
+    case(
+        "bad-utf-8-across-lines",
+        "bad-line",
+        rec(b'"\xe2\x82\n', Bad("invalid-utf8", 1)),
+        rec(b'\xac"\n', Bad("invalid-utf8", 4)),
+    ),
     case("after-blank", "bad-line", b"\n\n", ONE, rec(b"!\n", Bad("invalid-json", 10))),
 )
 
@@ -186,7 +192,13 @@ LONG = (
     case("many", "long", *(CHUNK,) * 100),
     case("many-crlf", "long", *(rec(CHUNK.wire[:-1] + b"\r\n", CHUNK.outcome),) * 100),
     case("many-with-blank", "long", *(CHUNK,) * 50, b"\n", *(CHUNK,) * 50),
-    case("many-with-bad", "long", *(CHUNK,) * 50, rec(b"[1,]\n", Bad("invalid-json", 50 * len(CHUNK.wire) + 3)), *(CHUNK,) * 50),
+    case(
+        "many-with-bad",
+        "long",
+        *(CHUNK,) * 50,
+        rec(b"[1,]\n", Bad("invalid-json", 50 * len(CHUNK.wire) + 3)),
+        *(CHUNK,) * 50,
+    ),
     case("many-with-long", "long", *(CHUNK,) * 20, rec(b'"' + b"x" * 5000 + b'"\n', "x" * 5000), *(CHUNK,) * 20),
     case("many-then-cut", "long", *(CHUNK,) * 50, b'{"a":"', at_end=Bad("truncated", 50 * len(CHUNK.wire) + 6)),
     case("line-of-70-kb", "long", rec(b'"' + b"x" * 70_000 + b'"\n', "x" * 70_000), ONE, bug="cloudwego/hertz#1441"),
@@ -261,7 +273,7 @@ ACCEPTED = (
     Text("string-surrogate-pair", b'"\\uD83D\\uDC4B"', "👋"),
     Text("string-escaped-nul", b'"a\\u0000b"', "a\x00b"),
     Text("string-escaped-backslash-u", b'"\\\\ud800"', "\\ud800"),
-    Text("string-utf-8", "\"é你👋\"".encode(), "é你👋"),
+    Text("string-utf-8", '"é你👋"'.encode(), "é你👋"),
     Text("string-noncharacter", b'"\xef\xbf\xbf\xf4\x8f\xbf\xbf"', "\uffff\U0010ffff"),
     Text("string-delete", b'"\x7f"', "\x7f"),
     Text("string-u2028-escaped", b'"\\u2028\\u2029\\u0085"', "\u2028\u2029\x85"),

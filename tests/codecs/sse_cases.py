@@ -1,8 +1,8 @@
 """The event-stream rules of WHATWG HTML section 9.2, each with the wire bytes that show it.
 
-A case is written as pieces, and the pieces are the claim: joined they are the wire, and each piece made by `ev` ends with the
-very byte that completes its event. So the table says both what comes out and when, and nothing of it is computed by a
-decoder. The rules are numbered as in the project's notes on event streams:
+A case is written as pieces, and the pieces are the claim: joined they are the wire, and each piece made by `ev` ends
+with the very byte that completes its event. So the table says both what comes out and when, and nothing of it is
+computed by a decoder. The rules are numbered so:
 
 1. UTF-8 with replacement; one leading byte order mark is dropped.
 2. Lines end at CRLF, LF and CR, and nowhere else.
@@ -362,8 +362,8 @@ END = (
     case("inside-comment", 7, A, b": pi", dropped=4),
     case("after-comment", 7, A, b": ping\n"),
     case("inside-character", 7, A, b"data: \xe2\x82", dropped=8),
-    case("id-not-committed", 7, ev(b"id: 1\ndata: a\n\n", "a", id="1"), b"id: 2\ndata: b\n", last_event_id="1", dropped=14,
-         bug="langchain-ai/langgraph#9009"),
+    case("id-not-committed", 7, ev(b"id: 1\ndata: a\n\n", "a", id="1"), b"id: 2\ndata: b\n", last_event_id="1",
+         dropped=14, bug="langchain-ai/langgraph#9009"),
     case("id-alone-not-committed", 7, b"id: 1\n", dropped=6),
     case("type-alone", 7, b"event: x\n", dropped=9),
     case("retry-complete", 7, A, b"retry: 5\n", retry_ms=5),
@@ -394,11 +394,13 @@ def anthropic_delta(text: bytes) -> Piece:
 
 
 REAL_STREAMS = (
-    case("openai-chat", 6, openai_chunk(b"Hel"), openai_chunk(b"lo \xf0\x9f\x91\x8b"), ev(b"data: [DONE]\n\n", "[DONE]")),
-    case("anthropic-messages", 6, ev(b'event: message_start\ndata: {"type":"message_start"}\n\n', '{"type":"message_start"}',
-         "message_start"), ev(b'event: ping\ndata: {"type": "ping"}\n\n', '{"type": "ping"}', "ping"),
+    case("openai-chat", 6, openai_chunk(b"Hel"), openai_chunk(b"lo \xf0\x9f\x91\x8b"),
+         ev(b"data: [DONE]\n\n", "[DONE]")),
+    case("anthropic-messages", 6, ev(b'event: message_start\ndata: {"type":1}\n\n', '{"type":1}', "message_start"),
+         ev(b'event: ping\ndata: {"type": "ping"}\n\n', '{"type": "ping"}', "ping"),
          anthropic_delta(b"Hel"), anthropic_delta(b"lo")),
-    case("openrouter-heartbeats", 4, b": OPENROUTER PROCESSING\n\n" * 2, openai_chunk(b"x"), b": OPENROUTER PROCESSING\n\n"),
+    case("openrouter-heartbeats", 4, b": OPENROUTER PROCESSING\n\n" * 2, openai_chunk(b"x"),
+         b": OPENROUTER PROCESSING\n\n"),
     case("gemini-crlf", 2, ev(b'data: {"candidates": []}\r\n\r', '{"candidates": []}'),
          ev(b'\ndata: {"candidates": []}\r\n\r', '{"candidates": []}'), b"\n"),
 )  # fmt: skip
@@ -426,15 +428,16 @@ LONG = (
     case("bulk-with-no-space", 4, *MANY, ev(b"data:a\n\n", "a"), *MANY),
     case("bulk-with-two-spaces", 4, *MANY, ev(b"data:  a\n\n", " a"), *MANY),
     case("bulk-with-event", 5, *MANY, anthropic_delta(b"a"), *MANY),
-    case("bulk-with-id", 5, *SHORT, *(ev(w, d, id="1") for w, d in ((b"id: 1\ndata: x\n\n", "x"), (b"data: y\n\n", "y"))),
-         *(ev(b"data: a\n\n", "a", id="1"),) * 600, last_event_id="1"),
+    case("bulk-with-id", 5, *SHORT, ev(b"id: 1\ndata: x\n\n", "x", id="1"), *(ev(b"data: a\n\n", "a", id="1"),) * 600,
+         last_event_id="1"),
     case("bulk-with-id-block", 6, *SHORT, b"id: 1\n\n", *(ev(b"data: a\n\n", "a", id="1"),) * 600, last_event_id="1"),
     case("bulk-with-retry", 5, *MANY, b"retry: 5\n\n", *MANY, retry_ms=5),
     case("bulk-with-unknown", 4, *MANY, b"x\n\n", *MANY),
     case("bulk-with-crlf", 2, *MANY, ev(b"data: a\r\n\r", "a"), b"\n", *MANY),
     case("bulk-with-cr", 2, *MANY, ev(b"data: a\rdata: b\n\n", "a\nb"), *MANY),
     case("bulk-with-separator", 2, *MANY, ev(b"data: a\xe2\x80\xa8b\n\n", "a\u2028b"), *MANY),
-    case("bulk-with-invalid-utf-8", 1, *MANY, ev(b"data: \xff\n\n", "\ufffd"), ev(b"data: \xe2\x82\n\n", "\ufffd"), *MANY),
+    case("bulk-with-invalid-utf-8", 1, *MANY, ev(b"data: \xff\n\n", "\ufffd"), ev(b"data: \xe2\x82\n\n", "\ufffd"),
+         *MANY),
     case("bulk-with-bom", 1, *MANY, ev(b"data: \xef\xbb\xbfa\n\n", "\ufeffa"), b"\xef\xbb\xbfdata: b\n\n", *MANY),
     case("bulk-with-data-in-data", 4, *MANY, ev(b"data: data: a\n\n", "data: a"), *MANY),
     case("bulk-crlf", 2, ev(b"data: a\r\n\r", "a"), *(ev(b"\ndata: b\r\n\r", "b"),) * 400, b"\n"),

@@ -1,7 +1,7 @@
 """The WHATWG event-stream algorithm, transcribed literally and slowly, to judge the real decoder by.
 
-Written from WHATWG HTML sections 9.2.5 and 9.2.6 (parsing and interpreting an event stream), one character at a time over
-text that is decoded as a whole. It shares no code and no idea with the decoder: no chunks, no bytes, no shortcuts.
+Written from WHATWG HTML sections 9.2.5 and 9.2.6 (parsing and interpreting an event stream), one character at a time
+over text that is decoded as a whole. It shares no code and no idea with the decoder: no chunks, no bytes, no shortcuts.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Outcome:
     pending: bool = False
 
 
-def interpret(wire: bytes) -> Outcome:
+def interpret(wire: bytes) -> Outcome:  # noqa: C901, PLR0912, PLR0915 - in one piece, as the standard has it
     """Run the algorithm over a whole stream that has ended."""
     # "Streams must be decoded using the UTF-8 decode algorithm", which removes one byte order mark.
     if wire[:3] == b"\xef\xbb\xbf":

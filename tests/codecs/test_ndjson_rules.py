@@ -1,7 +1,7 @@
 """The NDJSON rules: every case of the table in every cut, then adversarial lines against an independent recogniser.
 
-The recogniser below is RFC 8259's grammar, written as a machine that takes one byte after the other and names the first byte
-that it cannot take. The standard library's decoder judges the values. Neither shares code with the decoder.
+The recogniser below is RFC 8259's grammar, written as a machine that takes one byte after the other and names the first
+byte that it cannot take. The standard library's decoder judges the values. Neither shares code with the decoder.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def bytewise(data: bytes) -> list[bytes]:
 
 
 def every_cut(data: bytes) -> Iterable[list[bytes]]:
-    """Yield `data` whole, bytewise, with empty chunks between, and in two at every position (or many, if it is long)."""
+    """Yield `data` whole, bytewise, and in two, with empty chunks between, at every position (or many)."""
     yield [data]
     yield bytewise(data)
     step = max(1, len(data) // 200)
@@ -47,7 +47,7 @@ def every_cut(data: bytes) -> Iterable[list[bytes]]:
 
 
 def same(left: object, right: object) -> bool:
-    """Compare JSON values without Python's leniency: True is not 1, 1 is not 1.0, -0.0 is not 0.0. Without recursion."""
+    """Compare JSON values without Python's leniency: True is not 1, nor 1.0, and -0.0 is not 0.0. Without recursion."""
     waiting = [(left, right)]
     while waiting:
         a, b = waiting.pop()
@@ -107,7 +107,7 @@ def decode_until_error(chunks: Iterable[bytes]) -> tuple[list[object], DecodeErr
     return out, None
 
 
-# --- the independent judge ---------------------------------------------------------------------------------------------
+# --- the independent judge -------------------------------------------------------------------------------------------
 
 SPACE = b" \t\r\n"
 NUMBER = re.compile(rb"(-?(?:0|[1-9][0-9]*))(\.[0-9]+)?([eE][+-]?[0-9]+)?")
@@ -192,7 +192,7 @@ def string_end(text: bytes, start: int) -> int:
 
 
 def check_grammar(text: bytes) -> None:
-    """Raise for the first byte that RFC 8259 (with the decoder's limits) does not allow. Bytes over 7F count as letters."""
+    """Raise for the first byte that RFC 8259, with the decoder's limits, does not allow. A byte over 7F is a letter."""
     closes: list[bytes] = []
     expected = "value"
     position = 0
@@ -289,7 +289,7 @@ def outcome_of(line: bytes, start: int, *, first: bool, blank_is_error: bool) ->
     return [Bad(bad.code, start + bad.offset) if bad else json.loads(text.decode())]
 
 
-# --- one text ----------------------------------------------------------------------------------------------------------
+# --- one text --------------------------------------------------------------------------------------------------------
 
 
 def test_the_tables_name_each_case_once() -> None:
@@ -335,8 +335,7 @@ def test_text_raw_has_the_same_verdict(text: Text) -> None:
         wire = before + text.text + after
         if isinstance(text.outcome, Bad):
             with pytest.raises(DecodeError) as caught:
-                decoder.feed(wire)
-                decoder.finish()
+                decoder.feed(wire) + decoder.finish()
             code = text.outcome.code if after else "truncated"
             assert as_bad(caught.value) == Bad(code, text.outcome.offset + len(before))
         else:
@@ -345,7 +344,7 @@ def test_text_raw_has_the_same_verdict(text: Text) -> None:
 
 @every_text
 def test_text_decoded_deep_in_a_callers_stack(text: Text) -> None:
-    """However little stack the caller has left, a record never ends in RecursionError; a shallow one decodes as ever."""
+    """However little stack is left, a record never ends in RecursionError; a shallow one decodes as ever."""
 
     def at_depth(frames: int, call: Callable[[], list[object]]) -> list[object]:
         return call() if frames == 0 else at_depth(frames - 1, call)
@@ -358,7 +357,7 @@ def test_text_decoded_deep_in_a_callers_stack(text: Text) -> None:
         assert same(outcome, text.outcome)
 
 
-# --- framing -----------------------------------------------------------------------------------------------------------
+# --- framing ---------------------------------------------------------------------------------------------------------
 
 
 @every_case
@@ -521,15 +520,16 @@ def test_option_that_is_none() -> None:
         NDJSONDecoder(blank="keep")  # type: ignore[call-overload]
 
 
-# --- fuzz --------------------------------------------------------------------------------------------------------------
+# --- fuzz ------------------------------------------------------------------------------------------------------------
 
 LINE_ATOMS = st.sampled_from(
     [
-        b"\n", b"\n", b"\r\n", b"\r", b" ", b"\t", b"[", b"]", b"{", b"}", b",", b":", b'"', b'"a"', b'"a":', b"null", b"true",
-        b"false", b"nul", b"0", b"1", b"-", b"1.5", b"1e5", b"1e400", b"e", b".", b"18446744073709551616", b"\\", b"\\u0041",
-        b"\\ud83d", b"\\udc4b", b"\\ud", b"\\n", b"\\x", b"NaN", b"Infinity", b"\xef\xbb\xbf", b"\xff", b"\xfe", b"\0", b"\x80",
-        b"\xe2\x82", b"\xed\xa0\x80", b"\xc2\x85", b"\xe2\x80\xa8", "é👋".encode(), b"\x0b", b"\x1f", b"x", b"1\n", b'{"a":1}\n',
-        b'"\xff"', b'"\\ud800"', b'["', b'{"',
+        b"\n", b"\n", b"\r\n", b"\r", b" ", b"\t", b"[", b"]", b"{", b"}", b",", b":", b'"', b'"a"', b'"a":', b"null",
+        b"true", b"false", b"nul", b"0", b"1", b"-", b"1.5", b"1e5", b"1e400", b"e", b".", b"18446744073709551616",
+        b"\\", b"\\u0041", b"\\ud83d", b"\\udc4b", b"\\ud", b"\\n", b"\\x", b"NaN", b"Infinity", b"\xef\xbb\xbf",
+        b"\xff", b"\xfe",
+        b"\0", b"\x80", b"\xe2\x82", b"\xed\xa0\x80", b"\xc2\x85", b"\xe2\x80\xa8", "é👋".encode(), b"\x0b",
+        b"\x1f", b"x", b"1\n", b'{"a":1}\n', b'"\xff"', b'"\\ud800"', b'["', b'{"',
     ]
 )  # fmt: skip
 
@@ -545,7 +545,9 @@ JSON_VALUES: st.SearchStrategy[object] = st.recursive(
 
 JSON_LINES = st.builds(
     lambda value, ascii_only, spaced, end: (
-        json.dumps(value, ensure_ascii=ascii_only, indent=None, separators=(", ", " : ") if spaced else (",", ":")).encode()
+        json.dumps(
+            value, ensure_ascii=ascii_only, indent=None, separators=(", ", " : ") if spaced else (",", ":")
+        ).encode()
         + end
     ),
     JSON_VALUES,
@@ -614,7 +616,10 @@ def test_fuzz_good_lines(lines: list[bytes], data: st.DataObject) -> None:
     assert decoder.feed(wire) == [line[:-1].removesuffix(b"\r") for line in lines]
 
 
-@given(st.lists(st.sampled_from([b"[", b"]", b"{", b'{"a":', b"}", b'"', b"\\", b'["', b"1", b","]), max_size=30), st.integers(0, 60))
+@given(
+    st.lists(st.sampled_from([b"[", b"]", b"{", b'{"a":', b"}", b'"', b"\\", b'["', b"1", b","]), max_size=30),
+    st.integers(0, 60),
+)
 def test_fuzz_depth(atoms: list[bytes], times: int) -> None:
     """Brackets in and out of strings, deep enough to matter: the limit counts levels, not characters."""
     text = b"1" if not atoms or not times else b"".join(atoms) * times
@@ -627,7 +632,7 @@ def test_fuzz_depth(atoms: list[bytes], times: int) -> None:
         assert verdict.code in {bad.code, "too-deep"}
 
 
-# --- limit -------------------------------------------------------------------------------------------------------------
+# --- limit -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -648,18 +653,11 @@ def test_fuzz_depth(atoms: list[bytes], times: int) -> None:
 def test_limit(wire: bytes, limit: int, outcomes: list[object]) -> None:
     for raw in (False, True):
         for chunks in every_cut(wire):
-            decoder: NDJSONDecoder[object] = (
-                NDJSONDecoder(max_record_bytes=limit, on_error="item", raw=True)  # type: ignore[assignment]
-                if raw
-                else NDJSONDecoder(max_record_bytes=limit, on_error="item")
-            )
+            decoder: NDJSONDecoder[object] = NDJSONDecoder(max_record_bytes=limit, on_error="item", raw=raw)
             out = [item for chunk in chunks for item in decoder.feed(chunk)]
             out += decoder.finish()
-            came = [
-                as_bad(item.error) if isinstance(item, BadRecord) else json.loads(item) if isinstance(item, bytes) else item
-                for item in out
-            ]
-            assert came == outcomes
+            values = [json.loads(item) if isinstance(item, bytes) else item for item in out]
+            assert [as_bad(item.error) if isinstance(item, BadRecord) else item for item in values] == outcomes
 
 
 @given(WIRES, st.integers(1, 30), st.data())
@@ -701,7 +699,7 @@ def test_default_limit_is_16_mib_and_none_lifts_it() -> None:
     assert NDJSONDecoder(raw=True, max_record_bytes=None).feed(b" " + fits + b"\n") == [b" " + fits]
 
 
-# --- convert -----------------------------------------------------------------------------------------------------------
+# --- convert ---------------------------------------------------------------------------------------------------------
 
 
 class OddError(ValueError):
@@ -727,7 +725,7 @@ def test_convert_knows_the_place() -> None:
     assert (odd.error.code, odd.error.record, odd.error.offset) == ("odd", 4, 8)
 
 
-# --- the encoder -------------------------------------------------------------------------------------------------------
+# --- the encoder -----------------------------------------------------------------------------------------------------
 
 
 def encode(*items: object) -> bytes:

@@ -1,8 +1,9 @@
 """The event-stream encoder: whatever text goes in, exactly the intended events come out, and nothing else.
 
-What comes out is judged by the oracle (the standard's algorithm, transcribed), not by our own decoder. The reports behind
-the injection tests: rexxars/sse-channel#42, fastapi/fastapi#15187, fanout/django-eventstream#185, javalin/javalin#2579,
-softwaremill/sttp-model#480, kennethreitz/responder#616, wheels-dev/wheels#2051, dpskvn/express-sse#60.
+What comes out is judged by the oracle (the standard's algorithm, transcribed), not by our own decoder. The reports
+behind the injection tests: rexxars/sse-channel#42, fastapi/fastapi#15187, fanout/django-eventstream#185,
+javalin/javalin#2579, softwaremill/sttp-model#480, kennethreitz/responder#616, wheels-dev/wheels#2051,
+dpskvn/express-sse#60, mpetrunic/fastify-sse-v2#110.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def as_read(text: str) -> str:
     return "\n".join(as_lines(text))
 
 
-# --- the bytes ---------------------------------------------------------------------------------------------------------
+# --- the bytes -------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -138,7 +139,7 @@ def test_reset_forgets_the_id_and_asks_for_retry_again() -> None:
     assert b"".join(encoder.feed(SSEEvent(data="a", id="1"))) == first
 
 
-# --- what cannot be written --------------------------------------------------------------------------------------------
+# --- what cannot be written ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -182,7 +183,9 @@ def test_no_form_for(item: object) -> None:
 def test_error_carries_the_frames_before_it() -> None:
     with pytest.raises(EncodeError) as caught:
         SSEEncoder().feed_many(["a", SSEEvent("x", "b"), SSEEvent("\n"), "c"])
-    assert b"".join(item for item in caught.value.items if isinstance(item, bytes)) == b"data: a\n\nevent: x\ndata: b\n\n"
+    assert (
+        b"".join(item for item in caught.value.items if isinstance(item, bytes)) == b"data: a\n\nevent: x\ndata: b\n\n"
+    )
     assert caught.value.record == 3
 
 
@@ -198,7 +201,7 @@ def test_option_retry_is_checked_at_once(retry_ms: int) -> None:
         SSEEncoder(retry_ms=retry_ms)
 
 
-# --- injection ---------------------------------------------------------------------------------------------------------
+# --- injection -------------------------------------------------------------------------------------------------------
 
 EVIL = st.text(
     st.one_of(
@@ -210,7 +213,9 @@ EVIL = st.text(
 EVIL_TEXT = st.one_of(
     EVIL,
     st.lists(
-        st.sampled_from(["\n", "\r", "\r\n", "\n\n", "data: ", "data", "event: x", "id: 9", "retry: 1", ": ", ":", " ", "a"])
+        st.sampled_from(
+            ["\n", "\r", "\r\n", "\n\n", "data: ", "data", "event: x", "id: 9", "retry: 1", ": ", ":", " ", "a"]
+        )
     ).map("".join),
 )
 """Any text, and texts made of the format's own words."""
@@ -322,7 +327,9 @@ def test_comment_of_any_text(text: str) -> None:
     assert outcome.comments == [" " + line for line in as_lines(text)]
 
 
-@given(st.lists(st.one_of(EVIL_TEXT.map(str.encode), st.binary(max_size=12)), max_size=20), st.sampled_from([None, "x"]))
+@given(
+    st.lists(st.one_of(EVIL_TEXT.map(str.encode), st.binary(max_size=12)), max_size=20), st.sampled_from([None, "x"])
+)
 def test_many_are_as_one_by_one(items: list[bytes], event: str | None) -> None:
     for retry_ms, done in ((None, None), (5, "[DONE]")):
         encoder = SSEEncoder(event=event, retry_ms=retry_ms, done=done)
@@ -330,7 +337,7 @@ def test_many_are_as_one_by_one(items: list[bytes], event: str | None) -> None:
         assert many == encode(*items, event=event, retry_ms=retry_ms, done=done)
 
 
-# --- there and back ----------------------------------------------------------------------------------------------------
+# --- there and back --------------------------------------------------------------------------------------------------
 
 
 @given(st.lists(WRITABLE, max_size=6))

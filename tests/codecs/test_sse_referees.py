@@ -1,9 +1,12 @@
 """Decoders that other people wrote, as referees on the event-stream table.
 
-Chromium's EventSource is the standard's own implementation: it has to agree in every case. httpx-sse and the official OpenAI
-and Anthropic SDKs are what clients of LLM servers really run; they agree except where the tables below say otherwise, by
+Chromium's EventSource is the standard at work: it has to agree in every case. httpx-sse and the official OpenAI and
+Anthropic SDKs are what clients of LLM servers really run; they agree except where the tables below say otherwise, by
 name and with the reason. The tables are strict: a deviation that is gone fails its test, so that they stay true.
 Node's TextDecoder judges the UTF-8 decoding.
+
+Where Chromium does differ from the standard, outside of what the table shows: a `charset` other than UTF-8 in the
+Content-Type makes it give up (the standard ignores the parameter), and an empty `retry` brings its default of 3 s back.
 """
 
 from __future__ import annotations
@@ -38,7 +41,7 @@ def ours(wire: bytes) -> list[Triple]:
     return [(event.event, event.data, event.id) for event in SSEDecoder().feed(wire)]
 
 
-# --- Python clients ----------------------------------------------------------------------------------------------------
+# --- Python clients --------------------------------------------------------------------------------------------------
 
 
 def httpx_sse(wire: bytes) -> list[Triple]:
@@ -86,8 +89,8 @@ DATALESS_EVENT = deviation(
     " no-data-with-comment no-data-with-retry id-buffer-kept bulk-after-id bulk-with-id-block bulk-with-retry",
 )
 RETRY_BY_INT = deviation(
-    "retry goes through int(), which takes signs, underscores, spaces and any Unicode digits (openai/openai-python#3834);"
-    " seen here because a block with only a retry is dispatched",
+    "retry goes through int(), which takes signs, underscores, spaces and any Unicode digits"
+    " (openai/openai-python#3834); seen here because a block with only a retry is dispatched",
     "retry-plus retry-minus retry-underscore retry-two-spaces retry-trailing-space retry-tab retry-arabic-digits"
     " retry-full-width-digits",
 )
@@ -142,7 +145,7 @@ def test_client(client: Client, case: Case) -> None:
         assert client.decode(case.wire) != case.events, f"{client.name} has become right: {known.reason}"
 
 
-# --- Chromium ----------------------------------------------------------------------------------------------------------
+# --- Chromium --------------------------------------------------------------------------------------------------------
 
 CHROMIUM_COMMANDS = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM_ARGS = [
@@ -200,8 +203,8 @@ def may_reconnect(case: Case) -> bool:
 class CaseServer(ThreadingHTTPServer):
     """Serves each case to a browser, and an empty page.
 
-    `/N` answers with the wire bytes of case N and closes. `/N/again` does so too, but tells the browser first to reconnect
-    at once, keeps the Last-Event-ID with which it does, and then ends it with 204, as the standard provides.
+    `/N` answers with the wire bytes of case N and closes. `/N/again` does so too, but tells the browser first to
+    reconnect at once, keeps the Last-Event-ID with which it does, and then ends it with 204, as the standard provides.
     """
 
     daemon_threads = True
@@ -293,7 +296,7 @@ def test_chromium(case: Case, seen_by_chromium: dict[str, Seen]) -> None:
         assert seen.last_event_id == case.last_event_id.strip()  # HTTP knows no spaces around a header's value
 
 
-# --- Node --------------------------------------------------------------------------------------------------------------
+# --- Node ------------------------------------------------------------------------------------------------------------
 
 DECODE_IN_NODE = """
 const lines = require("fs").readFileSync(0, "utf8").split("\\n").slice(0, -1);
@@ -312,7 +315,8 @@ INTERESTING_BYTES = bytes.fromhex("41 7f 80 8f 90 9f a0 bb bf c0 c1 c2 df e0 ed 
 PIECES: list[bytes] = [
     *(bytes([byte]) for byte in INTERESTING_BYTES),
     *(letter.encode() for letter in "é你€👋\U0010ffff\u2028\ufffd\ufeff"),
-    *(b"\xe2\x82", b"\xf0\x9f", b"\xf0\x9f\x98", b"\xed\xa0\x80", b"\xc0\xaf", b"\xe0\x80\x80", b"\xf4\x90\x80\x80", b"\xef\xbb"),
+    *(b"\xe2\x82", b"\xf0\x9f", b"\xf0\x9f\x98", b"\xed\xa0\x80", b"\xc0\xaf", b"\xe0\x80\x80", b"\xf4\x90\x80\x80"),
+    b"\xef\xbb",
 ]  # fmt: skip
 
 
@@ -329,7 +333,7 @@ def byte_strings() -> list[bytes]:
 def seen_by_node() -> list[tuple[bytes, dict[str, Any]]]:
     strings = byte_strings()
     done = subprocess.run(
-        ["node", "-e", DECODE_IN_NODE],
+        [shutil.which("node") or "node", "-e", DECODE_IN_NODE],
         input="".join(f"{each.hex()}\n" for each in strings).encode(),
         stdout=subprocess.PIPE,
         check=True,
