@@ -278,10 +278,12 @@ def _shown(pieces: Sequence[bytes]) -> str:
     return text if len(text) <= MOST_CUTS else f"{text[:MOST_CUTS]}..."
 
 
-def __getattr__(name: str) -> object:
-    if name == "ScriptedStream":
-        from streamkit.io.scripted import ScriptedStream
+if not TYPE_CHECKING:  # a type checker that sees a __getattr__ lets every misspelt name pass
 
-        return ScriptedStream
-    msg = f"module {__name__!r} has no attribute {name!r}"
-    raise AttributeError(msg)
+    def __getattr__(name: str) -> object:
+        if name == "ScriptedStream":
+            from streamkit.io.scripted import ScriptedStream
+
+            return ScriptedStream
+        msg = f"module {__name__!r} has no attribute {name!r}"
+        raise AttributeError(msg)

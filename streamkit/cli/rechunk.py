@@ -3,62 +3,47 @@
 from __future__ import annotations
 
 import secrets
-from typing import NoReturn
+from collections.abc import Callable
+from typing import Any, NoReturn, TypeVar
 
 import click
 
 from streamkit.cli.edge import CONTEXT, EXIT_CODES, file_argument, run, source_of
-from streamkit.codecs.rechunk import Coalesce, Events, EveryByte, Hostile, Lines, Policy, RandomSize, Rechunker, Size
+from streamkit.codecs.rechunk import POLICIES, Policy, RandomSize, Rechunker
 from streamkit.codecs.stage import Stage
 from streamkit.errors import ConfigError
 
 __all__ = ["command"]
 
 MAX_SEED = 2**32
+ON_TOP = "coalesce"
+"""The policy that may stand beside another one."""
+
+CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
 
-class Bounds(click.ParamType[tuple[int, int]]):
-    """MIN:MAX as a pair of integers."""
+def policy_options(command: CommandT) -> CommandT:
+    """Give a command an option for each row of `POLICIES`."""
+    for name, policy in reversed(POLICIES.items()):
+        option = click.option(
+            f"--{name}", _key(name), metavar=policy.takes or None, is_flag=not policy.takes, help=policy.summary
+        )
+        command = option(command)
+    return command
 
-    name = "MIN:MAX"
 
-    def convert(
-        self, value: str | tuple[int, int], param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[int, int]:
-        """Return the pair, or fail with what was expected."""
-        if isinstance(value, tuple):
-            return value
-        low, colon, high = value.partition(":")
-        if not (colon and low.isdecimal() and high.isdecimal()):
-            self.fail(f"{value!r} is not MIN:MAX, for instance 1:64", param, ctx)
-        return int(low), int(high)
+def _key(name: str) -> str:
+    return name.replace("-", "_")
 
 
 @click.command("rechunk", context_settings=CONTEXT, epilog=EXIT_CODES)
-@click.option("--size", type=int, metavar="N", help="Pieces of N bytes.")
-@click.option("--random", "bounds", type=Bounds(), metavar="MIN:MAX", help="Pieces of MIN to MAX bytes, see --seed.")
-@click.option("--every-byte", is_flag=True, help="Each byte alone.")
-@click.option("--lines", is_flag=True, help="Each line.")
-@click.option("--events", is_flag=True, help="Each server-sent event with its blank line.")
-@click.option("--hostile", is_flag=True, help="Cuts inside characters, after backslashes, before each CR and LF.")
-@click.option("--coalesce", type=int, metavar="K", help="K pieces in one: reads, or the pieces of another policy.")
+@policy_options
 @click.option("--seed", type=int, metavar="S", help="The seed of --random. Without it one is chosen and printed.")
 @click.option(
     "--gap", "gap_ms", type=click.FloatRange(min=0), metavar="MS", help="Write a piece every MS milliseconds."
 )
 @file_argument
-def command(
-    size: int | None,
-    bounds: tuple[int, int] | None,
-    every_byte: bool,
-    lines: bool,
-    events: bool,
-    hostile: bool,
-    coalesce: int | None,
-    seed: int | None,
-    gap_ms: float | None,
-    file: str | None,
-) -> NoReturn:
+def command(seed: int | None, gap_ms: float | None, file: str | None, **chosen: str | bool | None) -> NoReturn:
     """Cut a stream into other pieces, each written on its own.
 
     The bytes stay the same; where a reader sees them cut does not. Give one policy; --coalesce may stand beside
@@ -66,43 +51,26 @@ def command(
 
     \b
     Examples:
-      rechunk --hostile answer.sse | my-client
-      rechunk --random 1:16 --seed 7 --gap 20 answer.ndjson | my-client
+      streamkit rechunk --hostile answer.sse | my-client
+      streamkit rechunk --random 1:16 --seed 7 --gap 20 answer.ndjson | my-client
     """
     from streamkit.io.pace import every, pace
     from streamkit.io.run import pull, pump
     from streamkit.io.sink import stdout_sink
 
     try:
-        policies: list[Policy] = []
-        if size is not None:
-            policies.append(Size(size))
-        if bounds is not None:
-            policies.append(RandomSize(*bounds, _seed(seed)))
-        policies += [
-            policy
-            for policy, wanted in (
-                (EveryByte(), every_byte),
-                (Lines(), lines),
-                (Events(), events),
-                (Hostile(), hostile),
-            )
-            if wanted
-        ]
-        if len(policies) > 1 or not (policies or coalesce is not None):
-            msg = "give one of --size, --random, --every-byte, --lines, --events, --hostile, --coalesce"
-            raise click.UsageError(msg)
-        if seed is not None and bounds is None:
-            msg = "--seed goes with --random: nothing else is drawn"
-            raise click.UsageError(msg)
-        if coalesce is not None:
-            policies.append(Coalesce(coalesce))
+        policies = _policies(
+            {name: text for name in POLICIES if (text := chosen[_key(name)]) not in {None, False}}, seed
+        )
     except ConfigError as error:
         raise click.UsageError(str(error)) from None
     stage: Stage[bytes, bytes] = Rechunker(policies[0])
     for policy in policies[1:]:
         stage = stage | Rechunker(policy)
     source = source_of(file)
+    for policy in policies:
+        if isinstance(policy, RandomSize) and seed is None:
+            click.echo(f"rechunk: the cuts are drawn; --seed {policy.seed} gives the same again", err=True)
 
     async def main() -> None:
         pieces = pull(source, stage)
@@ -111,9 +79,25 @@ def command(
     run(main)
 
 
-def _seed(seed: int | None) -> int:
-    if seed is not None:
-        return seed
-    chosen = secrets.randbelow(MAX_SEED)
-    click.echo(f"rechunk: the cuts are drawn with --seed {chosen}; give it to have the same again", err=True)
-    return chosen
+def _policies(chosen: dict[str, str | bool | None], seed: int | None) -> list[Policy]:
+    """Return the one chosen policy, and the one on top of it.
+
+    Raises:
+        ConfigError: none, too many, a text that is none, or a seed that nothing uses.
+    """
+    if not chosen or len(chosen.keys() - {ON_TOP}) > 1:
+        msg = f"give one of {', '.join(f'--{name}' for name in POLICIES)}"
+        raise ConfigError(msg)
+    used_seed = secrets.randbelow(MAX_SEED) if seed is None else seed
+    policies = []
+    for name in sorted(chosen, key=ON_TOP.__eq__):
+        value = chosen[name]
+        try:
+            policies.append(POLICIES[name].parse(value if isinstance(value, str) else "", used_seed))
+        except ConfigError as error:
+            msg = f"--{name}: {error}"
+            raise ConfigError(msg) from None
+    if seed is not None and not any(isinstance(policy, RandomSize) for policy in policies):
+        msg = "--seed goes with --random: nothing else is drawn"
+        raise ConfigError(msg)
+    return policies

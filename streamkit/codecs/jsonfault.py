@@ -1,7 +1,7 @@
 """Where a JSON text first goes wrong: the first byte that no JSON text could have there (RFC 8259's grammar).
 
-Only for texts that the decoder has refused. The decoder knows that they are wrong; the place that it names depends on its
-version and is off by a byte or two in escapes, in literals and after the value. Linear, without recursion.
+Only for texts that the decoder has refused. The decoder knows that they are wrong; the place that it names depends on
+its version and is off by a byte or two in escapes, in literals and after the value. Linear, without recursion.
 """
 
 from __future__ import annotations

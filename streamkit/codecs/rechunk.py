@@ -53,10 +53,33 @@ class Policy(ABC):
     """Where the cuts are. A value: equal policies cut alike."""
 
     holds: ClassVar[bool] = True
+    """Whether complete records may be held back."""
+    takes: ClassVar[str] = ""
+    """What its text form looks like, for people; empty for a policy without parameters."""
+    summary: ClassVar[str]
+    """One sentence for a list of policies."""
+
+    @classmethod
+    def parse(cls, text: str, seed: int) -> Policy:  # noqa: ARG003 - most policies need neither
+        """Make one from its text form, for instance "1:16", and the seed of whatever it draws.
+
+        Raises:
+            ConfigError: the text does not look like `takes`, or a number is out of range.
+        """
+        return cls()
 
     @abstractmethod
     def cutter(self) -> Cutter:
         """Start on a new stream."""
+
+
+def _integers(text: str, takes: str) -> list[int]:
+    """Return the numbers in `text`, which looks like `takes`: as many of them, with colons between."""
+    numbers = text.split(":")
+    if len(numbers) != len(takes.split(":")) or not all(re.fullmatch("-?[0-9]{1,18}", number) for number in numbers):
+        msg = f"{text!r} is not {takes}"
+        raise ConfigError(msg)
+    return [int(number) for number in numbers]
 
 
 class _LengthCutter(Cutter):
@@ -84,7 +107,13 @@ class _LengthCutter(Cutter):
 class Size(Policy):
     """Pieces of `size_bytes`, but for the last."""
 
+    takes = "N"
+    summary = "Pieces of N bytes."
     size_bytes: int
+
+    @classmethod
+    def parse(cls, text: str, seed: int) -> Policy:  # noqa: ARG003 - nothing is drawn
+        return cls(*_integers(text, cls.takes))
 
     def __post_init__(self) -> None:
         if self.size_bytes < 1:
@@ -99,9 +128,16 @@ class Size(Policy):
 class RandomSize(Policy):
     """Pieces of `min_bytes` to `max_bytes`, each length drawn evenly; the same `seed` gives the same lengths."""
 
+    takes = "MIN:MAX"
+    summary = "Pieces of MIN to MAX bytes, drawn from --seed."
     min_bytes: int
     max_bytes: int
     seed: int
+
+    @classmethod
+    def parse(cls, text: str, seed: int) -> Policy:
+        low, high = _integers(text, cls.takes)
+        return cls(low, high, seed)
 
     def __post_init__(self) -> None:
         if not 1 <= self.min_bytes <= self.max_bytes:
@@ -118,6 +154,7 @@ class EveryByte(Policy):
     """Each byte alone."""
 
     holds = False
+    summary = "Each byte alone."
 
     def cutter(self) -> Cutter:
         return _LengthCutter(lambda: 1)
@@ -137,6 +174,8 @@ class _LineCutter(Cutter):
 @dataclass(frozen=True)
 class Lines(Policy):
     """Each line with its LF; a last line without one comes at the end."""
+
+    summary = "Each line."
 
     def cutter(self) -> Cutter:
         return _LineCutter()
@@ -179,6 +218,8 @@ class Events(Policy):
     A CR at the end of a read waits for the LF that may follow it.
     """
 
+    summary = "Each server-sent event with its blank line."
+
     def cutter(self) -> Cutter:
         return _EventCutter()
 
@@ -201,6 +242,7 @@ class Hostile(Policy):
     """
 
     holds = False
+    summary = "Cuts inside characters, after backslashes, before each CR and LF."
 
     def cutter(self) -> Cutter:
         return _HostileCutter()
@@ -230,7 +272,13 @@ class Coalesce(Policy):
     After another policy (`Rechunker(Lines()) | Rechunker(Coalesce(3))`) this counts that policy's pieces.
     """
 
+    takes = "K"
+    summary = "K pieces in one: reads, or the pieces of another policy."
     pieces: int
+
+    @classmethod
+    def parse(cls, text: str, seed: int) -> Policy:  # noqa: ARG003 - nothing is drawn
+        return cls(*_integers(text, cls.takes))
 
     def __post_init__(self) -> None:
         if self.pieces < 1:

@@ -77,7 +77,10 @@ class Stage(ABC, Generic[In, Out]):
         """
 
     def feed_many(self, items: Iterable[In], /) -> list[Out]:
-        """Take several items; the result and the errors are those of feeding them one after the other."""
+        """Take several items; the result and the errors are those of feeding them one after the other.
+
+        A stage whose output is a stream of bytes may put out one piece for all of them: their concatenation.
+        """
         out: list[Out] = []
         try:
             for item in items:

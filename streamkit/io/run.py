@@ -116,7 +116,8 @@ async def pump(
         source: as for `pull`. It is closed at the end, or when this fails or is cancelled.
         stage: its output is bytes. None forwards the source's bytes as they come.
         sink: it stays open: only the caller knows whether more is to follow.
-        join: write what one read completed in one piece; otherwise each piece that the stage puts out is a write.
+        join: write what one read completed in one piece. Otherwise each piece that the stage puts out is a write: each
+            of a rechunker's pieces, but all frames of a read where an encoder has made them one piece.
 
     Raises:
         DecodeError, EncodeError: the stream is wrong; everything complete before that place has been written, and

@@ -38,7 +38,12 @@ Make = Callable[[], Stage[Any, Any]]
 
 # (name, how to make the stage, the wire as steps, what each step brings and last what the end brings)
 STEPS: list[tuple[str, Make, Sequence[bytes], Sequence[Sequence[Any]]]] = [
-    ("lines", LineScanner, [b"a\r\n", b"\n", b"b\rc\n", b"caf\xc3\xa9"], [[b"a"], [b""], [b"b\rc"], [], [b"caf\xc3\xa9"]]),
+    (
+        "lines",
+        LineScanner,
+        [b"a\r\n", b"\n", b"b\rc\n", b"caf\xc3\xa9"],
+        [[b"a"], [b""], [b"b\rc"], [], [b"caf\xc3\xa9"]],
+    ),
     (
         "lines, any end",
         lambda: LineScanner(newline="any"),
@@ -66,7 +71,7 @@ STEPS: list[tuple[str, Make, Sequence[bytes], Sequence[Sequence[Any]]]] = [
     (
         "ndjson, raw",
         lambda: NDJSONDecoder(raw=True),
-        [b'\xef\xbb\xbf {"a":\r', b"1}\n", b"\r\n", b"1e3\r\n", b"[1"  b",2]"],
+        [b'\xef\xbb\xbf {"a":\r', b"1}\n", b"\r\n", b"1e3\r\n", b"[1,2]"],
         [[], [b' {"a":\r1}'], [], [b"1e3"], [], [b"[1,2]"]],
     ),
     (
@@ -104,7 +109,18 @@ STEPS: list[tuple[str, Make, Sequence[bytes], Sequence[Sequence[Any]]]] = [
     (
         "json array",
         JSONArrayDecoder,
-        [b"\xef\xbb\xbf [", b'{\n "a": "]\\"}"', b"}", b"\n,\r\n tru", b"e", b", 12", b" ", b',"x\\\\"', b", [{}]", b"]\n"],
+        [
+            b"\xef\xbb\xbf [",
+            b'{\n "a": "]\\"}"',
+            b"}",
+            b"\n,\r\n tru",
+            b"e",
+            b", 12",
+            b" ",
+            b',"x\\\\"',
+            b", [{}]",
+            b"]\n",
+        ],
         [[], [], [{"a": ']"}'}], [], [True], [], [12], ["x\\"], [[{}]], []],
     ),
     (
@@ -211,7 +227,11 @@ def test_a_byte_at_a_time_gives_what_each_prefix_gives(name: str, wire: bytes) -
             ],
         ),
         (SSEEncoder, [b"1", b"2", b"3"], [[b"data: 1\n\n"], [b"data: 2\n\n"], [b"data: 3\n\n"]]),
-        (NDJSONEncoder, [{"a": 2**70}, b'{"a":\r\n1}', None, "é"], [[b'{"a":1180591620717411303424}\n'], [b'{"a":  1}\n'], [b"null\n"], ['"é"\n'.encode()]]),
+        (
+            NDJSONEncoder,
+            [{"a": 2**70}, b'{"a":\r\n1}', None, "é"],
+            [[b'{"a":1180591620717411303424}\n'], [b'{"a":  1}\n'], [b"null\n"], ['"é"\n'.encode()]],
+        ),
         (JSONArrayEncoder, [1, b"[2]"], [[b"[\n1"], [b",\n[2]"], [b"\n]\n"]]),
         (lambda: Rechunker(Coalesce(2)), [b"a", b"b", b"c"], [[], [b"ab"], [], [b"c"]]),
         (lambda: Accumulator(str), ["a", "b"], [["a"], ["b"]]),

@@ -6,6 +6,7 @@ transcribed), and, in test_sse_referees.py, decoders that other people wrote.
 
 from __future__ import annotations
 
+import re
 import time
 import tracemalloc
 from collections.abc import Iterable, Iterator
@@ -352,6 +353,11 @@ def limited_items(chunks: Iterable[bytes], limit: int) -> list[Triple | Verdict]
     return out
 
 
+def by_block(wire: bytes) -> list[bytes]:
+    """Cut after each blank line."""
+    return re.split(rb"(?<=\n\n)", wire)
+
+
 @pytest.mark.parametrize(
     ("wire", "limit", "events", "record", "offset"),
     [
@@ -372,7 +378,7 @@ def limited_items(chunks: Iterable[bytes], limit: int) -> list[Triple | Verdict]
     ],
 )
 def test_limit(wire: bytes, limit: int, events: int, record: int | None, offset: int | None) -> None:
-    for chunks in ([wire], bytewise(wire), *([wire[:at], wire[at:]] for at in range(len(wire)))):
+    for chunks in ([wire], bytewise(wire), by_block(wire), *([wire[:at], wire[at:]] for at in range(len(wire)))):
         came, verdict = limited(chunks, limit)
         assert len(came) == events
         if offset is None:
@@ -432,6 +438,8 @@ def test_limit_does_not_depend_on_the_split(wire: bytes, limit: int, data: st.Da
     whole, items = limited([wire], limit), limited_items([wire], limit)
     assert limited(bytewise(wire), limit) == whole
     assert limited_items(bytewise(wire), limit) == items
+    assert limited(by_block(wire), limit) == whole
+    assert limited_items(by_block(wire), limit) == items
     if data is not None:
         chunks = data.draw(recut(st.just([wire])))
         assert limited(chunks, limit) == whole
@@ -449,6 +457,19 @@ def test_item_mode_goes_on_with_the_next_event() -> None:
         assert first == ("message", "a", "")
         assert bad[:3] == ("limit", 39, 2)
         assert last == ("message", "b", "")
+
+
+@pytest.mark.parametrize(
+    "event", [b"id: 2\ndata: " + b"y" * 50, b"data: " + b"y" * 50 + b"\nid: 2", b"id: " + b"2" * 50]
+)
+def test_item_mode_forgets_the_whole_event(event: bytes) -> None:
+    """Its id too: a reader that reconnects with it would never be told what it missed."""
+    wire = b"id: 1\ndata: a\n\n" + event + b"\nevent: x\n\ndata: b\n\n"
+    for chunks in ([wire], bytewise(wire), by_block(wire)):
+        first, bad, last = limited_items(chunks, 30)
+        assert first == ("message", "a", "1")
+        assert bad[0] == "limit"
+        assert last == ("message", "b", "1")
 
 
 def test_item_mode_reports_an_event_once() -> None:

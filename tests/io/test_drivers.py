@@ -126,7 +126,9 @@ async def test_pump_closes_its_source_when_it_is_cancelled() -> None:
 async def test_piece_n_is_downstream_before_piece_n_plus_1_is_released(data: st.DataObject) -> None:
     pieces = data.draw(splits(LINES))
     gates = [trio.Event() for _ in pieces]
-    source = ScriptedStream([entry for gate, piece in zip(gates, pieces, strict=True) if piece for entry in (gate, piece)])
+    source = ScriptedStream(
+        [entry for gate, piece in zip(gates, pieces, strict=True) if piece for entry in (gate, piece)]
+    )
     sink = Collector()
     reference = NDJSONDecoder(raw=True) | SSEEncoder()
     with trio.fail_after(5):
@@ -211,7 +213,9 @@ async def test_a_cancelled_read_loses_nothing(data: st.DataObject) -> None:
     assert records == [{"a": 1}, {"b": "é"}, [2]]
 
 
-async def received(channel: trio.MemoryReceiveChannel[Item[object] | End | Failed]) -> list[Item[object] | End | Failed]:
+async def received(
+    channel: trio.MemoryReceiveChannel[Item[object] | End | Failed],
+) -> list[Item[object] | End | Failed]:
     async with channel:
         return [message async for message in channel]
 
