@@ -6,6 +6,7 @@ reader is gone. An error of the input, the network or the user never gives a tra
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from collections.abc import Awaitable, Callable, Iterable
@@ -14,9 +15,10 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 
 import click
 
+from streamkit import __version__
 from streamkit.codecs.lines import DEFAULT_LIMIT_BYTES
 from streamkit.codecs.stage import BadRecord, Stage
-from streamkit.errors import DecodeError, EncodeError, StreamkitError
+from streamkit.errors import ConfigError, DecodeError, EncodeError, StreamkitError
 
 if TYPE_CHECKING:
     import trio
@@ -26,9 +28,10 @@ __all__ = [
     "EXIT_CODES",
     "SkipBad",
     "fail",
-    "file_argument",
+    "filter_command",
     "limit_option",
     "run",
+    "say",
     "skip_bad_option",
     "source_of",
 ]
@@ -47,9 +50,15 @@ CONTEXT: Final = {"help_option_names": ["-h", "--help"]}
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
 
-def file_argument(command: CommandT) -> CommandT:
-    """Give a command its optional FILE."""
-    return click.argument("file", required=False, type=click.Path(allow_dash=True))(command)
+def filter_command(name: str) -> Callable[[Callable[..., Any]], click.Command]:
+    """Make a function the command `name`, with what all filters have: FILE, `--version`, `-h`, the exit codes."""
+
+    def decorate(function: Callable[..., Any]) -> click.Command:
+        with_file = click.argument("file", required=False, type=click.Path(allow_dash=True))(function)
+        with_version = click.version_option(__version__, prog_name=name)(with_file)
+        return click.command(name, context_settings=CONTEXT, epilog=EXIT_CODES)(with_version)
+
+    return decorate
 
 
 def skip_bad_option(command: CommandT) -> CommandT:
@@ -73,8 +82,15 @@ def limit_option(name: str, what: str) -> Callable[[CommandT], CommandT]:
 
 def fail(message: str, code: int) -> NoReturn:
     """Say in one line what went wrong, and exit."""
-    click.echo(f"{_name()}: {message}", err=True)
+    say(message)
     sys.exit(code)
+
+
+def say(message: str) -> None:
+    """Write one line on stderr, whatever is in the message: a file's name may hold line ends and terminal codes."""
+    shown = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in message)
+    with contextlib.suppress(OSError):  # nobody can be told that nobody can be told
+        click.echo(f"{_name()}: {shown}", err=True)
 
 
 def source_of(file: str | None) -> trio.abc.ReceiveStream:
@@ -88,12 +104,9 @@ def source_of(file: str | None) -> trio.abc.ReceiveStream:
         if not os.access(file, os.R_OK):
             fail(f"{file}: {'it may not be read' if path.exists() else 'no such file'}", USAGE)
         return as_source(file)
-    try:
-        on_terminal = os.isatty(0)
-        os.fstat(0)
-    except OSError:
+    if sys.__stdin__ is None:  # how Python shows that descriptor 0 was closed when it started; it may be another's now
         fail("standard input is closed", IO_FAILED)
-    if on_terminal and file is None:
+    if file is None and os.isatty(0):
         fail(
             f"standard input is a terminal: pipe a stream in, name a FILE, or give - to type one ({_name()} --help)",
             USAGE,
@@ -109,7 +122,7 @@ class SkipBad(Stage[object, object]):
     def feed(self, item: object, /) -> list[object]:
         if not isinstance(item, BadRecord):
             return [item]
-        click.echo(f"{_name()}: skipped: {item.error}", err=True)
+        say(f"skipped: {item.error}")
         return []
 
     def feed_many(self, items: Iterable[object], /) -> list[object]:
@@ -119,6 +132,8 @@ class SkipBad(Stage[object, object]):
 
 def run(main: Callable[[], Awaitable[None]]) -> NoReturn:
     """Run a command's async part and exit with the code that fits how it ended."""
+    if sys.__stdout__ is None:  # descriptor 1 was closed when Python started; it may be another's now
+        fail("standard output is closed", IO_FAILED)
     import trio
 
     code = 0
@@ -130,6 +145,8 @@ def run(main: Callable[[], Awaitable[None]]) -> NoReturn:
         code = code or _broken(group)
     except* (DecodeError, EncodeError) as group:
         code = code or _report(group, BAD_INPUT)
+    except* ConfigError as group:
+        code = code or _report(group, USAGE)
     except* (StreamkitError, OSError) as group:
         code = code or _report(group, IO_FAILED)
     sys.exit(code)
@@ -147,8 +164,7 @@ def _broken(group: BaseExceptionGroup[Any]) -> int:
 
 def _report(group: BaseExceptionGroup[Any], code: int) -> int:
     first = _first(group)
-    message = first.strerror if isinstance(first, OSError) and first.strerror else str(first)
-    click.echo(f"{_name()}: {message}", err=True)
+    say(first.strerror if isinstance(first, OSError) and first.strerror else str(first))
     return code
 
 
@@ -161,4 +177,4 @@ def _first(group: BaseExceptionGroup[Any]) -> BaseException:
 
 def _name() -> str:
     context = click.get_current_context(silent=True)
-    return context.command_path if context else "streamkit"
+    return context.command_path if context else Path(sys.argv[0]).name

@@ -7,6 +7,7 @@ from importlib import import_module
 import click
 
 from streamkit import __version__
+from streamkit.cli.edge import CONTEXT, EXIT_CODES
 
 __all__ = ["COMMANDS", "group"]
 
@@ -35,7 +36,7 @@ class LazyGroup(click.Group):
         return command
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, context_settings=CONTEXT, epilog=EXIT_CODES)
 @click.version_option(__version__, prog_name="streamkit")
 def group() -> None:
     """Convert, cut and test LLM token streams, without ever holding a byte back.

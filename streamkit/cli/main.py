@@ -29,24 +29,48 @@ def sse_to_ndjson() -> NoReturn:
 def _group() -> object:
     from streamkit.cli.group import group
 
-    return group(prog_name="streamkit")
+    return group.main(prog_name="streamkit", standalone_mode=False)
 
 
 def _ndjson_to_sse() -> object:
     from streamkit.cli.ndjson_to_sse import command
 
-    return command(prog_name="ndjson-to-sse")
+    return command.main(prog_name="ndjson-to-sse", standalone_mode=False)
 
 
 def _sse_to_ndjson() -> object:
     from streamkit.cli.sse_to_ndjson import command
 
-    return command(prog_name="sse-to-ndjson")
+    return command.main(prog_name="sse-to-ndjson", standalone_mode=False)
 
 
 def _run(command: Callable[[], object]) -> NoReturn:
+    """Run a command without click's own handling of errors, which knows neither our exit codes nor 130."""
     try:
-        command()
+        code = command()
+        sys.stdout and sys.stdout.flush()
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
-    sys.exit(0)
+    except Exception as error:  # noqa: BLE001 - what is not known here is raised again there
+        sys.exit(_code_of(error))
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _code_of(error: Exception) -> int:
+    """Show what click or the system says, and return the exit code; raise what is a bug of ours."""
+    import click
+
+    if isinstance(error, click.ClickException):
+        error.show()
+        return error.exit_code
+    if isinstance(error, click.Abort):  # what click makes of a Ctrl-C
+        return INTERRUPTED
+    if isinstance(error, OSError):
+        from streamkit.cli.edge import CLOSED_PIPE, IO_FAILED, say
+
+        sys.stdout = None  # what is left in its buffer cannot be written either
+        if isinstance(error, BrokenPipeError):
+            return CLOSED_PIPE
+        say(error.strerror or str(error))
+        return IO_FAILED
+    raise error

@@ -8,10 +8,8 @@ from typing import NoReturn
 import click
 
 from streamkit.cli.edge import (
-    CONTEXT,
-    EXIT_CODES,
     SkipBad,
-    file_argument,
+    filter_command,
     limit_option,
     run,
     skip_bad_option,
@@ -69,7 +67,7 @@ def _text(value: object, field: str, *, numbers: bool) -> str:
     return value
 
 
-@click.command("ndjson-to-sse", context_settings=CONTEXT, epilog=EXIT_CODES)
+@filter_command("ndjson-to-sse")
 @click.option("--event", metavar="NAME", help="The type of every event.")
 @click.option("--event-field", metavar="KEY", help="Take the type from the record's field KEY, where it has one.")
 @click.option("--id-field", metavar="KEY", help="Take the id from the record's field KEY, where it has one.")
@@ -86,7 +84,6 @@ def _text(value: object, field: str, *, numbers: bool) -> str:
 )
 @limit_option("--max-record-bytes", "record")
 @skip_bad_option
-@file_argument
 def command(
     event: str | None,
     event_field: str | None,
@@ -104,7 +101,7 @@ def command(
 
     \b
     Examples:
-      curl -sN localhost:11434/api/chat -d @chat.json | ndjson-to-sse
+      curl -sN localhost:11434/api/chat -d @chat.json | streamkit ndjson-to-sse
       ndjson-to-sse --event token --done '[DONE]' chat.ndjson
     """
     from streamkit.io.idle import idle

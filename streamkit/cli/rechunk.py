@@ -8,7 +8,7 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 
-from streamkit.cli.edge import CONTEXT, EXIT_CODES, file_argument, run, source_of
+from streamkit.cli.edge import filter_command, run, say, source_of
 from streamkit.codecs.rechunk import POLICIES, Policy, RandomSize, Rechunker
 from streamkit.codecs.stage import Stage
 from streamkit.errors import ConfigError
@@ -36,13 +36,12 @@ def _key(name: str) -> str:
     return name.replace("-", "_")
 
 
-@click.command("rechunk", context_settings=CONTEXT, epilog=EXIT_CODES)
+@filter_command("rechunk")
 @policy_options
 @click.option("--seed", type=int, metavar="S", help="The seed of --random. Without it one is chosen and printed.")
 @click.option(
     "--gap", "gap_ms", type=click.FloatRange(min=0), metavar="MS", help="Write a piece every MS milliseconds."
 )
-@file_argument
 def command(seed: int | None, gap_ms: float | None, file: str | None, **chosen: str | bool | None) -> NoReturn:
     """Cut a stream into other pieces, each written on its own.
 
@@ -70,7 +69,7 @@ def command(seed: int | None, gap_ms: float | None, file: str | None, **chosen: 
     source = source_of(file)
     for policy in policies:
         if isinstance(policy, RandomSize) and seed is None:
-            click.echo(f"rechunk: the cuts are drawn; --seed {policy.seed} gives the same again", err=True)
+            say(f"the cuts are drawn; --seed {policy.seed} gives the same again")
 
     async def main() -> None:
         pieces = pull(source, stage)

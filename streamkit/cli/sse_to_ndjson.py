@@ -9,11 +9,9 @@ import click
 
 from streamkit.cli.edge import (
     BAD_INPUT,
-    CONTEXT,
-    EXIT_CODES,
     SkipBad,
     fail,
-    file_argument,
+    filter_command,
     limit_option,
     run,
     skip_bad_option,
@@ -72,9 +70,9 @@ class Unframer:
         return [record]
 
 
-@click.command("sse-to-ndjson", context_settings=CONTEXT, epilog=EXIT_CODES)
+@filter_command("sse-to-ndjson")
 @click.option(
-    "--envelope", is_flag=True, help='Print {"event":…,"data":…,"id":…} for every event, its data as a string.'
+    "--envelope", is_flag=True, help='Print {"event":..,"data":..,"id":..} for every event, its data as a string.'
 )
 @click.option(
     "--done",
@@ -97,7 +95,6 @@ class Unframer:
 @click.option("--require-done", is_flag=True, help="Exit 3 if the input ends without the text of --done.")
 @limit_option("--max-event-bytes", "event")
 @skip_bad_option
-@file_argument
 def command(
     envelope: bool,
     done_text: str,
@@ -115,7 +112,7 @@ def command(
 
     \b
     Examples:
-      curl -sN localhost:8000/v1/chat/completions -d @chat.json | sse-to-ndjson | jq .
+      curl -sN localhost:8000/v1/chat/completions -d @chat.json | streamkit sse-to-ndjson
       sse-to-ndjson --envelope events.txt
     """
     from streamkit.io.run import pull, pump

@@ -77,14 +77,15 @@ class LineSplitter:
     """Reads in, complete lines out, the unfinished one held.
 
     A line over the limit becomes a `TooLong` at the read that shows that it is one; what follows of it is dropped as it
-    comes, never held. The limit counts the bytes before the line end (for "lf" a CR before the LF is one of them).
+    comes, never held. The limit counts the bytes before the line end (CRLF or LF; universal, CR too).
 
     Attributes:
         start: where the first line that the last `split` returned begins in the stream.
         end: how many bytes have come.
+        dropping: whether the unfinished line is over the limit.
     """
 
-    __slots__ = ("_after_cr", "_dropping", "_held", "_limit_bytes", "_universal", "end", "start")
+    __slots__ = ("_after_cr", "_held", "_limit_bytes", "_universal", "dropping", "end", "start")
 
     def __init__(self, limit_bytes: int, *, universal: bool = False) -> None:
         self._limit_bytes = limit_bytes
@@ -92,7 +93,7 @@ class LineSplitter:
         # A bytearray, not a list of pieces: in a list a piece of 64 bytes takes 105, and the limit is on what is held.
         self._held = bytearray()
         self.end = 0
-        self._dropping = False
+        self.dropping = False
         self._after_cr = False
         self.start = 0
 
@@ -103,7 +104,7 @@ class LineSplitter:
             if data[0] == LF:
                 data = data[1:]
                 self.end += 1
-        if self._dropping:
+        if self.dropping:
             data = self._drop(data)
         self.start = self.end - len(self._held)
         self.end += len(data)
@@ -122,10 +123,10 @@ class LineSplitter:
             return lines
         checked = self._checked(data, lines)
         self._held += tail
-        if len(self._held) > self._limit_bytes:
+        if not self._fits(self._held):
             start = self.end - len(self._held)
             checked.append(self._too_long(start, self.rest()))
-            self._dropping = True
+            self.dropping = True
         return checked
 
     def rest(self) -> bytes:
@@ -141,7 +142,7 @@ class LineSplitter:
         out: list[bytes | TooLong] = []
         start = self.start
         for index, line in enumerate(lines):
-            out.append(line if len(line) <= self._limit_bytes else self._too_long(start, line))
+            out.append(line if self._fits(line) else self._too_long(start, line))
             if not self._universal:
                 start += len(line) + 1
             elif index:
@@ -149,6 +150,11 @@ class LineSplitter:
             else:
                 start = self.end - len(data) + ends[0]
         return out
+
+    def _fits(self, line: bytes | bytearray) -> bool:
+        excess = len(line) - self._limit_bytes
+        # One byte too many may be the CR of a CRLF.
+        return excess <= 0 or (excess == 1 and not self._universal and line[-1] == CR)
 
     def _too_long(self, start: int, line: bytes) -> TooLong:
         end = self._limit_bytes
@@ -161,7 +167,7 @@ class LineSplitter:
         if not ended:
             self.end += len(data)
             return b""
-        self._dropping = False
+        self.dropping = False
         dropped = len(lines[0]) + (not self._universal)
         if self._universal and dropped == len(data):
             self._after_cr = data.endswith(b"\r")

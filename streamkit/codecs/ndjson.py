@@ -183,6 +183,16 @@ class NDJSONDecoder(Stage[bytes, RecordT], Generic[RecordT]):
         last = self._splitter.rest()
         super().finish()
         start = self._splitter.end - len(last)
+        if self._splitter.dropping:
+            raise self._fail(
+                TruncatedError(
+                    "the input ends inside a record over the limit, without its line end",
+                    dropped_bytes=0,
+                    stage=self.name,
+                    record=self._records,
+                    offset=start,
+                )
+            )
         if self._at_start and last.startswith(BOM):
             last = last[len(BOM) :]
             start += len(BOM)

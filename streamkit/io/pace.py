@@ -29,7 +29,7 @@ def every(gap_s: float) -> Iterator[float]:
     Raises:
         ConfigError: the gap is negative.
     """
-    if gap_s < 0:
+    if not gap_s >= 0:
         msg = f"gap_s is {gap_s}, but time does not run backwards"
         raise ConfigError(msg)
     return (n * gap_s for n in count())
