@@ -60,7 +60,6 @@ def run(effort: Effort) -> list[Row]:
     cpu = {name: Figure.of([ns / 1e9 for ns in times], "s CPU") for name, times in taken.items()}
     detail = {
         "wall": Figure.of([usage.wall_s for usage in usages[ours]], "s"),
-        "peak memory": Figure.of([usage.peak_mib for usage in usages[ours]], "MiB"),
         "peer's wall": Figure.of([usage.wall_s for usage in usages[buffered]], "s"),
     }
     what = f"{size_mb:.0f} MB file"

@@ -74,7 +74,6 @@ class Usage:
 
     cpu_s: float
     wall_s: float
-    peak_mib: float
 
 
 def turn(
@@ -151,4 +150,4 @@ def usage_of(command: Sequence[str]) -> Usage:
     if process.returncode:
         msg = f"{' '.join(command)} ended with {process.returncode}"
         raise RuntimeError(msg)
-    return Usage(used.ru_utime + used.ru_stime, wall_s, used.ru_maxrss / 1024)
+    return Usage(used.ru_utime + used.ru_stime, wall_s)

@@ -23,7 +23,7 @@ EXPECTED_ROWS = {
     "sse-decode": 6,
     "ndjson-decode": 4,
     "jq": 2,
-    "long-line": 16,
+    "long-line": 18,
     "pipeline": 3,
     "filter-delay": 1,
     "startup": 1,
@@ -164,7 +164,6 @@ class TestMeasuring:
     def test_the_usage_of_a_process_is_its_own(self) -> None:
         usage = usage_of(["sh", "-c", "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done"])
         assert 0 < usage.cpu_s <= usage.wall_s * 2
-        assert usage.peak_mib > 0
 
     def test_a_command_that_fails_is_not_measured(self) -> None:
         with pytest.raises(RuntimeError, match="ended with 3"):

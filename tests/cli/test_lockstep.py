@@ -140,9 +140,11 @@ FILTERS: list[object] = [
     pytest.param(("sse-to-ndjson",), sse(as_record, b""), id="sse-to-ndjson"),
     pytest.param(("sse-to-ndjson", "--skip-bad", "--require-done"), sse(as_record, b""), id="sse-to-ndjson-skip-bad"),
     pytest.param(("streamkit", "rechunk", "--every-byte"), sized(1), id="rechunk-every-byte"),
+    pytest.param(("streamkit", "rechunk", "--hostile"), sized(1), id="rechunk-hostile"),
     pytest.param(("streamkit", "rechunk", "--size", "3"), sized(3), id="rechunk-size"),
     pytest.param(("streamkit", "rechunk", "--lines"), chunks(b"\n"), id="rechunk-lines"),
     pytest.param(("streamkit", "rechunk", "--events"), chunks(b"\n\n"), id="rechunk-events"),
+    pytest.param(("streamkit", "rechunk", "--events", "--gap", "0"), chunks(b"\n\n"), id="rechunk-gap"),
 ]
 
 

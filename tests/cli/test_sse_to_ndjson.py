@@ -144,21 +144,20 @@ def test_done_named_otherwise_makes_the_usual_one_text() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wire", "code"),
+    ("wire", "code", "options"),
     [
-        pytest.param(b"data: 1\n\ndata: [DONE]\n\n", 0, id="there"),
-        pytest.param(b"data: 1\n\n", 3, id="missing"),
-        pytest.param(b"data: 1\n\ndata: [DONE]\n", 3, id="not-dispatched"),
+        pytest.param(b"data: 1\n\ndata: [DONE]\n\n", 0, ["--envelope"], id="there"),
+        pytest.param(b"data: 1\n\n", 3, [], id="missing"),
+        pytest.param(b"data: 1\n\n", 3, ["--skip-bad"], id="missing-skip-bad"),
+        pytest.param(b"data: 1\n\n", 3, ["--envelope"], id="missing-envelope"),
+        pytest.param(b"data: 1\n\ndata: [DONE]\n", 3, [], id="not-dispatched"),
     ],
 )
-@pytest.mark.parametrize("options", [[], ["--skip-bad"], ["--envelope"]], ids=["alone", "skip-bad", "envelope"])
 def test_require_done(wire: bytes, code: int, options: list[str]) -> None:
     result = run("sse-to-ndjson", "--require-done", *options, stdin=wire)
     assert result.code == code
-    if "--envelope" in options:
-        assert json.loads(result.out.splitlines()[0]) == {"event": "message", "data": "1", "id": ""}
-    else:
-        assert result.out == b"1\n"
+    first = result.out.splitlines()[0]
+    assert json.loads(first) == ({"event": "message", "data": "1", "id": ""} if "--envelope" in options else 1)
     if code:
         assert result.complaint.startswith("sse-to-ndjson: ")
 
@@ -169,35 +168,47 @@ def test_require_done_says_what_is_missing() -> None:
     assert "END" in result.complaint
 
 
-TEXTS = [
-    pytest.param(b"data: hello\n\n", "hello", id="words"),
-    pytest.param(b"data: two\ndata: lines\n\n", "two\nlines", id="lines"),
-    pytest.param(b"data:\n\n", "", id="empty"),
-    pytest.param(b"data: NaN\n\n", "NaN", id="nan"),
-    pytest.param(b"data: 1 2\n\n", "1 2", id="two-values"),
-    pytest.param(b'data: {"a":"x\ndata: y"}\n\n', '{"a":"x\ny"}', id="line-break-inside-a-json-string"),
-    pytest.param(b'data: "\\ud800"\n\n', '"\\ud800"', id="lone-surrogate"),
-    pytest.param(b"data: \x1b[31m\xff\n\n", "\x1b[31m\ufffd", id="terminal-codes"),
-    pytest.param(b"data: [1e400]\n\n", "[1e400]", id="out-of-range"),
+TEXTS: list[tuple[bytes, str]] = [
+    (b"data: hello\n\n", "hello"),
+    (b"data: two\ndata: lines\n\n", "two\nlines"),
+    (b"data:\n\n", ""),
+    (b"data: NaN\n\n", "NaN"),
+    (b"data: 1 2\n\n", "1 2"),
+    (b'data: {"a":"x\ndata: y"}\n\n', '{"a":"x\ny"}'),
+    (b'data: "\\ud800"\n\n', '"\\ud800"'),
+    (b"data: \x1b[31m\xff\n\n", "\x1b[31m\ufffd"),
+    (b"data: [1e400]\n\n", "[1e400]"),
 ]
 
 
-@pytest.mark.parametrize("wire", [pytest.param(row.values[0], id=row.id) for row in TEXTS])
-def test_text_is_an_error(wire: bytes) -> None:
+def test_text_is_an_error() -> None:
     good = b"data: 1\n\n: ping\n\n"
-    result = run("sse-to-ndjson", stdin=good + wire + b"data: 3\n\n")
+    bad = b"data: \x1b[31m\xff\n\n"
+    result = run("sse-to-ndjson", stdin=good + bad + b"data: 3\n\n")
     assert (result.code, result.out) == (3, b"1\n")
     match = re.fullmatch(r"sse-to-ndjson: [a-z-]+: record 2 at byte (\d+): (.+)", result.complaint)
     assert match is not None, result.complaint
-    assert len(good) <= int(match[1]) <= len(good + wire)
-    assert result.complaint.isascii()
-    assert result.complaint.isprintable()
+    assert len(good) <= int(match[1]) <= len(good + bad)
+    assert "--on-text" in result.complaint
+
+
+def test_skip_bad_reports_each_and_goes_on() -> None:
+    """One line for each, short, and printable whatever the event holds."""
+    wire, texts = all_texts()
+    result = run("sse-to-ndjson", "--skip-bad", stdin=wire)
+    assert result.code == 0
+    assert result.out == b"0\n" * len(texts)
+    for index, line in enumerate(result.err.splitlines()):
+        assert re.match(rf"sse-to-ndjson: skipped: [a-z-]+: record {2 * index + 1} at byte \d+: .", line), line
+        assert len(line) < 250
+        assert line.isascii()
+        assert line.isprintable()
+    assert result.err.count("\n") == len(texts)
 
 
 def all_texts() -> tuple[bytes, list[str]]:
-    wires = [row.values[0] for row in TEXTS]
-    texts = [row.values[1] for row in TEXTS]
-    return b"".join(wire + b"data: 0\n\n" for wire in wires if isinstance(wire, bytes)), [str(text) for text in texts]
+    """All of them as one stream, a good event after each; and their texts."""
+    return b"".join(wire + b"data: 0\n\n" for wire, _ in TEXTS), [text for _, text in TEXTS]
 
 
 def test_text_as_a_string() -> None:
@@ -215,22 +226,11 @@ def test_text_is_skipped() -> None:
     assert result.out == b"0\n" * len(texts)
 
 
-def test_skip_bad_reports_each_and_goes_on() -> None:
-    wire, texts = all_texts()
-    result = run("sse-to-ndjson", "--skip-bad", stdin=wire)
-    assert result.code == 0
-    assert result.out == b"0\n" * len(texts)
-    records = [
-        re.sub(r"sse-to-ndjson: [a-z-]+: record (\d+) at byte \d+: .*", r"\1", line) for line in result.err.splitlines()
-    ]
-    assert records == [str(2 * n + 1) for n in range(len(texts))]
-
-
 def test_skip_bad_reports_at_once() -> None:
     with Filter("sse-to-ndjson", "--skip-bad") as process:
         process.send(b"data: 1\n\ndata: x\n\n")
         process.expect(b"1\n")
-        process.expect_error(r"sse-to-ndjson: [a-z-]+: record 2 at byte \d+: .*\n")
+        process.expect_error(r"sse-to-ndjson: skipped: [a-z-]+: record 2 at byte \d+: .*\n")
         process.send(b"data: 3\n\n")
         process.expect(b"3\n")
         assert process.finish().code == 0
@@ -247,14 +247,24 @@ CUT = [
 ]
 
 
-@pytest.mark.parametrize("options", [[], ["--skip-bad"], ["--envelope"]], ids=["strict", "skip-bad", "envelope"])
 @pytest.mark.parametrize(("rest", "dropped"), CUT)
-def test_cut_input(rest: bytes, dropped: int, options: list[str]) -> None:
-    result = run("sse-to-ndjson", *options, stdin=b"data: 0\n\n" + rest)
-    assert result.code == 3
-    assert result.out.count(b"\n") == 1
+def test_cut_input(rest: bytes, dropped: int) -> None:
+    result = run("sse-to-ndjson", "--skip-bad", stdin=b"data: 0\n\n" + rest)
+    assert (result.code, result.out) == (3, b"0\n")
     assert result.complaint.startswith("sse-to-ndjson: ")
     assert re.search(rf"\b{dropped} bytes?\b", result.complaint), result.complaint
+
+
+def test_cut_input_in_an_envelope() -> None:
+    result = run("sse-to-ndjson", "--envelope", stdin=b"data: 0\n\ndata: 1\n")
+    assert (result.code, result.out) == (3, b'{"event":"message","data":"0","id":""}\n')
+    assert "8 bytes" in result.complaint
+
+
+def test_a_cut_event_over_the_limit_is_not_a_clean_end() -> None:
+    """The event is skipped, but the input ended inside it."""
+    result = run("sse-to-ndjson", "--max-event-bytes", "20", "--skip-bad", stdin=b"data: 0\n\ndata: " + b"1" * 60)
+    assert (result.code, result.out) == (3, b"0\n")
 
 
 def test_cut_done_is_not_a_clean_end() -> None:

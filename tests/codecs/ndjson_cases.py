@@ -162,6 +162,7 @@ BYTE_ORDER_MARK = (
     case("before-bad", "bom", rec(b"\xef\xbb\xbf[}\n", Bad("invalid-json", 4))),
     case("twice", "bom", rec(b"\xef\xbb\xbf\xef\xbb\xbf1\n", Bad("invalid-json", 3))),
     case("on-second-line", "bom", ONE, rec(b"\xef\xbb\xbf1\n", Bad("invalid-json", 8))),
+    case("on-last-line", "bom", ONE, b"\xef\xbb\xbf1", at_end=Bad("truncated", 8)),
     case("after-blank-line", "bom", b"\n", rec(b"\xef\xbb\xbf1\n", Bad("invalid-json", 1))),
     case("after-space", "bom", rec(b" \xef\xbb\xbf1\n", Bad("invalid-json", 1))),
     case("in-string", "bom", rec(b'"\xef\xbb\xbf"\n', "\ufeff")),

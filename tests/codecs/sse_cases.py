@@ -325,7 +325,7 @@ RETRY = (
 )
 
 DISPATCH = (
-    case("no-data-no-event", 6, b"event: ping\n\n", A, bug="a data-less block dispatched: 4 of 7 Python peers"),
+    case("no-data-no-event", 6, b"event: ping\n\n", A),
     case("no-data-clears-type", 6, b"event: x\n\n", ev(b"data: a\n\n", "a")),
     case("no-data-commits-id", 6, b"id: 1\n\n", ev(b"data: a\n\n", "a", id="1"), last_event_id="1",
          bug="rexxars/eventsource-parser#39"),
@@ -369,7 +369,7 @@ END = (
     case("retry-complete", 7, A, b"retry: 5\n", retry_ms=5),
     case("retry-incomplete", 7, A, b"retry: 5", dropped=8),
     case("retry-inside-event", 7, b"retry: 5\ndata: a\n", retry_ms=5, dropped=17),
-    case("data-and-partial", 7, b"data: a\ndata: b\nda", dropped=18, bug="sseclient-py 1.9.0 dispatches it"),
+    case("data-and-partial", 7, b"data: a\ndata: b\nda", dropped=18),
 )  # fmt: skip
 
 OPEN_POINTS = (

@@ -351,9 +351,11 @@ def test_text_decoded_deep_in_a_callers_stack(text: Text) -> None:
     frame, depth = sys._getframe(), 0  # noqa: SLF001 - the only way to learn how deep we are
     while frame.f_back is not None:
         frame, depth = frame.f_back, depth + 1
-    (outcome,) = at_depth(sys.getrecursionlimit() - depth - 60, lambda: decode([text.text + b"\n"]))
+    zero, outcome = at_depth(sys.getrecursionlimit() - depth - 60, lambda: decode([b"0\n", text.text + b"\n"]))
+    assert zero == 0
     if text.text.count(b"[") + text.text.count(b"{") < 40:
-        assert same(outcome, text.outcome)
+        expected = text.outcome
+        assert same(outcome, Bad(expected.code, expected.offset + 2) if isinstance(expected, Bad) else expected)
 
 
 # --- framing ---------------------------------------------------------------------------------------------------------
@@ -641,13 +643,13 @@ def test_fuzz_depth(atoms: list[bytes], times: int) -> None:
     [
         pytest.param(b'"abcd"\n', 6, ["abcd"], id="just-fits"),
         pytest.param(b'"abcde"\n', 6, [Bad("limit", 6)], id="one-over"),
-        pytest.param(b'"abcde"', 6, [Bad("limit", 6)], id="one-over-not-ended"),
         pytest.param(b'"abcd"', 6, ["abcd"], id="just-fits-not-ended"),
         pytest.param(b'1\n"abcdef"\n2\n', 6, [1, Bad("limit", 8), 2], id="between"),
         pytest.param(b"1\n" * 50, 2, [1] * 50, id="many-records"),
         pytest.param(b'"abcdef"\n"abcdef"\n', 6, [Bad("limit", 6), Bad("limit", 15)], id="two"),
         pytest.param(b"x" * 100 + b"\n1\n", 6, [Bad("limit", 6), 1], id="long-and-bad"),
         pytest.param(b" " * 100 + b"\n1\n", 6, [Bad("limit", 6), 1], id="long-and-blank"),
+        pytest.param(b'"abcdef"\n\xef\xbb\xbf1\n', 6, [Bad("limit", 6), Bad("invalid-json", 9)], id="bom-on-next-line"),
         pytest.param(b"[[[[[[[[\n1\n", 6, [Bad("limit", 6), 1], id="not-decoded"),
     ],
 )
@@ -680,6 +682,19 @@ def test_limit_does_not_depend_on_the_split(wire: bytes, limit: int, data: st.Da
     assert all_same(told(bytewise(wire)), whole)
     if data is not None:
         assert all_same(told(cut(wire, data)), whole)
+
+
+def test_input_that_ends_inside_a_long_record_is_cut() -> None:
+    """The long record was reported, but not that the input ended in it."""
+    for chunks in every_cut(b'1\n"abcdef'):
+        decoder = NDJSONDecoder(max_record_bytes=6, on_error="item")
+        one, bad = [item for chunk in chunks for item in decoder.feed(chunk)]
+        assert one == 1
+        assert isinstance(bad, BadRecord)
+        assert as_bad(bad.error) == Bad("limit", 8)
+        with pytest.raises(TruncatedError) as caught:
+            decoder.finish()
+        assert (caught.value.record, caught.value.offset) == (2, 9)
 
 
 def test_limit_trips_at_the_byte_over_it() -> None:

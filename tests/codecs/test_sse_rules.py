@@ -472,6 +472,18 @@ def test_item_mode_forgets_the_whole_event(event: bytes) -> None:
         assert last == ("message", "b", "1")
 
 
+@pytest.mark.parametrize(
+    ("tail", "dropped"), [(b"", 0), (b"data: " + b"y" * 50, 56), (b"data: " + b"y" * 50 + b"\nx", 58)]
+)
+def test_item_mode_counts_what_the_end_drops(tail: bytes, dropped: int) -> None:
+    for chunks in ([b"data: a\n\n" + tail], bytewise(b"data: a\n\n" + tail)):
+        decoder = SSEDecoder(max_event_bytes=30, on_error="item", flush_partial=True)
+        for chunk in chunks:
+            decoder.feed(chunk)
+        assert decoder.finish() == []
+        assert decoder.dropped_bytes == dropped
+
+
 def test_item_mode_reports_an_event_once() -> None:
     wire = (b"data: " + b"y" * 50 + b"\n") * 5 + b"\ndata: b\n\n"
     for chunks in ([wire], bytewise(wire), [wire[i : i + 7] for i in range(0, len(wire), 7)]):
