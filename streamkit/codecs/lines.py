@@ -83,9 +83,10 @@ class LineSplitter:
         start: where the first line that the last `split` returned begins in the stream.
         end: how many bytes have come.
         dropping: whether the unfinished line is over the limit.
+        dropped_bytes: how much of that line has come.
     """
 
-    __slots__ = ("_after_cr", "_held", "_limit_bytes", "_universal", "dropping", "end", "start")
+    __slots__ = ("_after_cr", "_held", "_limit_bytes", "_universal", "dropped_bytes", "dropping", "end", "start")
 
     def __init__(self, limit_bytes: int, *, universal: bool = False) -> None:
         self._limit_bytes = limit_bytes
@@ -94,6 +95,7 @@ class LineSplitter:
         self._held = bytearray()
         self.end = 0
         self.dropping = False
+        self.dropped_bytes = 0
         self._after_cr = False
         self.start = 0
 
@@ -125,6 +127,7 @@ class LineSplitter:
         self._held += tail
         if not self._fits(self._held):
             start = self.end - len(self._held)
+            self.dropped_bytes = len(self._held)
             checked.append(self._too_long(start, self.rest()))
             self.dropping = True
         return checked
@@ -166,6 +169,7 @@ class LineSplitter:
         ended = (lines and lines[0][-1] in {CR, LF}) if self._universal else len(lines) > 1
         if not ended:
             self.end += len(data)
+            self.dropped_bytes += len(data)
             return b""
         self.dropping = False
         dropped = len(lines[0]) + (not self._universal)

@@ -187,7 +187,7 @@ class NDJSONDecoder(Stage[bytes, RecordT], Generic[RecordT]):
             raise self._fail(
                 TruncatedError(
                     "the input ends inside a record over the limit, without its line end",
-                    dropped_bytes=0,
+                    dropped_bytes=self._splitter.dropped_bytes,
                     stage=self.name,
                     record=self._records,
                     offset=start,
