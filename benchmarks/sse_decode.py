@@ -22,7 +22,7 @@ from pathlib import Path
 
 from benchmarks.eventsource_parser import EventsourceParser
 from benchmarks.measure import Effort, Figure, Turn, Unavailable, alternate, ratio, turn
-from benchmarks.peers import Contender, drain, installed_peers, streamkit_sse
+from benchmarks.peers import Contender, consume, drain, installed_peers, streamkit_sse
 from benchmarks.report import Row, Target, skipped
 from benchmarks.workloads import anthropic_text_deltas, chunks_of, openai_chat_events
 
@@ -111,4 +111,4 @@ def check_same(chunks: Sequence[bytes], contenders: Mapping[str, Contender]) -> 
 
 
 def _pass(contender: Contender, chunks: Sequence[bytes]) -> None:
-    drain(contender(chunks))
+    consume(contender(chunks))

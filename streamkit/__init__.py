@@ -6,8 +6,7 @@ the event-stream codec and neither trio nor httpx.
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING
+TYPE_CHECKING = False  # without the import of typing: a command that is interrupted in it could not say so nicely
 
 __version__ = "0.1.0"
 
@@ -118,6 +117,8 @@ if not TYPE_CHECKING:  # a type checker that sees a __getattr__ lets every missp
         if home is None:
             msg = f"module {__name__!r} has no attribute {name!r}"
             raise AttributeError(msg)
+        from importlib import import_module
+
         value = getattr(import_module(f"{__name__}.{home}"), name)
         globals()[name] = value
         return value

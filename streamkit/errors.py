@@ -158,10 +158,12 @@ class LimitExceeded(DecodeError):
 
     code = "limit"
 
-    def __init__(self, *, limit_bytes: int, stage: str, record: int, offset: int, excerpt: str = "") -> None:
+    def __init__(
+        self, *, limit_bytes: int, stage: str, record: int, offset: int, excerpt: str = "", what: str = "record"
+    ) -> None:
         self.limit_bytes = limit_bytes
         super().__init__(
-            f"the record is longer than the limit of {limit_bytes} bytes",
+            f"the {what} is longer than the limit of {limit_bytes} bytes",
             stage=stage,
             record=record,
             offset=offset,

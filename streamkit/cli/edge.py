@@ -54,7 +54,7 @@ def filter_command(name: str) -> Callable[[Callable[..., Any]], click.Command]:
     """Make a function the command `name`, with what all filters have: FILE, `--version`, `-h`, the exit codes."""
 
     def decorate(function: Callable[..., Any]) -> click.Command:
-        with_file = click.argument("file", required=False, type=click.Path(allow_dash=True))(function)
+        with_file = click.argument("file", required=False)(function)
         with_version = click.version_option(__version__, prog_name=name)(with_file)
         return click.command(name, context_settings=CONTEXT, epilog=EXIT_CODES)(with_version)
 

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
-from typing import NoReturn
+
+TYPE_CHECKING = False  # without the import of typing, in which a Ctrl-C could not be caught yet
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import NoReturn
 
 __all__ = ["ndjson_to_sse", "sse_to_ndjson", "streamkit"]
 
 INTERRUPTED = 130
+CLOSED_PIPE = 141
 
 
 def streamkit() -> NoReturn:
@@ -46,11 +50,15 @@ def _sse_to_ndjson() -> object:
 
 def _run(command: Callable[[], object]) -> NoReturn:
     """Run a command without click's own handling of errors, which knows neither our exit codes nor 130."""
+    stdout = sys.stdout
     try:
         code = command()
         sys.stdout and sys.stdout.flush()
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
+    except SystemExit as end:
+        # click meets a closed pipe while it prints a help text by putting another object in stdout's place and exiting 1.
+        sys.exit(end.code if sys.stdout is stdout else CLOSED_PIPE)
     except Exception as error:  # noqa: BLE001 - what is not known here is raised again there
         sys.exit(_code_of(error))
     sys.exit(code if isinstance(code, int) else 0)
@@ -66,7 +74,7 @@ def _code_of(error: Exception) -> int:
     if isinstance(error, click.Abort):  # what click makes of a Ctrl-C
         return INTERRUPTED
     if isinstance(error, OSError):
-        from streamkit.cli.edge import CLOSED_PIPE, IO_FAILED, say
+        from streamkit.cli.edge import IO_FAILED, say
 
         sys.stdout = None  # what is left in its buffer cannot be written either
         if isinstance(error, BrokenPipeError):

@@ -35,8 +35,8 @@ class FieldError(ValueError):
 def labeller(event: str | None, event_field: str | None, id_field: str | None) -> Callable[[bytes], Sequence[SSEEvent]]:
     """Return a function from a record's bytes to its event, whose type and id are taken from the record's own fields.
 
-    A record without the field keeps the type `event`, or has no id line; a field that cannot be one (not a string; for
-    the id an integer will do too) is a `FieldError`.
+    A record without the field, or with null in it, keeps the type `event`, or has no id line; a field that cannot be
+    one (not a string; for the id an integer will do too) is a `FieldError`.
     """
     last_id = ""
 
@@ -45,9 +45,9 @@ def labeller(event: str | None, event_field: str | None, id_field: str | None) -
         value = decode(record)
         fields = value if isinstance(value, dict) else {}
         name = event or "message"
-        if event_field is not None and event_field in fields:
+        if event_field is not None and fields.get(event_field) is not None:
             name = _text(fields[event_field], event_field, numbers=False)
-        if id_field is not None and id_field in fields:
+        if id_field is not None and fields.get(id_field) is not None:
             last_id = _text(fields[id_field], id_field, numbers=True)
         return [SSEEvent(name, record.decode(), last_id)]
 

@@ -8,7 +8,7 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 
-from streamkit.cli.edge import filter_command, run, say, source_of
+from streamkit.cli.edge import filter_command, limit_option, run, say, source_of
 from streamkit.codecs.rechunk import POLICIES, Policy, RandomSize, Rechunker
 from streamkit.codecs.stage import Stage
 from streamkit.errors import ConfigError
@@ -39,10 +39,13 @@ def _key(name: str) -> str:
 @filter_command("rechunk")
 @policy_options
 @click.option("--seed", type=int, metavar="S", help="The seed of --random. Without it one is chosen and printed.")
+@limit_option("--max-held-bytes", "piece")
 @click.option(
     "--gap", "gap_ms", type=click.FloatRange(min=0), metavar="MS", help="Write a piece every MS milliseconds."
 )
-def command(seed: int | None, gap_ms: float | None, file: str | None, **chosen: str | bool | None) -> NoReturn:
+def command(
+    seed: int | None, max_held_bytes: int, gap_ms: float | None, file: str | None, **chosen: str | bool | None
+) -> NoReturn:
     """Cut a stream into other pieces, each written on its own.
 
     The bytes stay the same; where a reader sees them cut does not. Give one policy; --coalesce may stand beside
@@ -63,9 +66,9 @@ def command(seed: int | None, gap_ms: float | None, file: str | None, **chosen: 
         )
     except ConfigError as error:
         raise click.UsageError(str(error)) from None
-    stage: Stage[bytes, bytes] = Rechunker(policies[0])
+    stage: Stage[bytes, bytes] = Rechunker(policies[0], max_held_bytes=max_held_bytes)
     for policy in policies[1:]:
-        stage = stage | Rechunker(policy)
+        stage = stage | Rechunker(policy, max_held_bytes=max_held_bytes)
     source = source_of(file)
     for policy in policies:
         if isinstance(policy, RandomSize) and seed is None:

@@ -36,10 +36,12 @@ class Unframer:
     """From an event to its record.
 
     Attributes:
+        events: how many events there were.
         done: whether the terminator has been seen.
     """
 
     def __init__(self, *, envelope: bool, done_text: str, on_text: OnText) -> None:
+        self.events = 0
         self.done = False
         self._envelope = envelope
         self._done_text = done_text
@@ -51,6 +53,7 @@ class Unframer:
         Raises:
             NotJSONError: the data is not JSON, and `on_text` is "error".
         """
+        self.events += 1
         is_done = event.data == self._done_text
         self.done = self.done or is_done
         if self._envelope:
@@ -132,6 +135,8 @@ def command(
         if decoder.dropped_bytes:
             dropped = f"of which {decoder.dropped_bytes} bytes were dropped"
             fail(f"the input ends inside an event, {dropped}; see --flush-partial", BAD_INPUT)
+        if decoder.ignored_lines and not unframer.events:
+            fail("no event in the input, only lines that event streams do not have: is it one?", BAD_INPUT)
         if require_done and not unframer.done:
             fail(f"the input ends without {done_text!r}", BAD_INPUT)
 

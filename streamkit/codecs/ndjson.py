@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final, Generic, Literal, TypeVar, cast, overload
+from typing import Any, Final, Generic, Literal, TypeGuard, TypeVar, cast, overload
 
 from streamkit.codecs.jsontext import SAFE_BYTES, JSONTextError, decode, decode_checked, encode_value
 from streamkit.codecs.lines import (
@@ -55,6 +55,14 @@ def bad_record_error(error: ValueError, record: bytes, *, stage: str, number: in
         offset=None if start is None else start + position,
         excerpt=excerpt_of(record, position),
     )
+
+
+def _are_short(lines: Sequence[bytes | TooLong]) -> TypeGuard[Sequence[bytes]]:
+    """Whether no line is over the limit, and none long enough to be nested too deep."""
+    try:
+        return len(max(lines, key=len)) < SAFE_BYTES  # type: ignore[arg-type]
+    except TypeError:  # a TooLong has no length
+        return False
 
 
 class NDJSONDecoder(Stage[bytes, RecordT], Generic[RecordT]):
@@ -157,25 +165,22 @@ class NDJSONDecoder(Stage[bytes, RecordT], Generic[RecordT]):
         lines = self._splitter.split(data)
         if not lines:
             return []
-        if self._at_start or self._convert is not None:
+        if self._at_start or self._convert is not None or not _are_short(lines):
             return self._one_by_one(lines)
-        # The fast way takes all lines of a read at once, and proves by their lengths that none is nested too deep. It
-        # fails, with nothing done, on the first line that is not surely good; then each line is looked at on its own.
+        # The fast way takes all lines of a read at once. It fails, with nothing done, on the first line that is not
+        # surely good; then each line is looked at on its own.
+        values: Iterable[object] = map(decode, lines)
         try:
-            if len(max(lines, key=len)) >= SAFE_BYTES:  # type: ignore[arg-type]  # a TooLong has no len: TypeError
-                return self._one_by_one(lines)
-            if not self._raw:
-                values = list(map(decode, lines))  # type: ignore[arg-type]
-                self._records += len(values)
-                return cast("list[RecordT]", values)
-            # Discarding each value at once keeps the allocator on the same memory; a list of them costs a third more.
-            deque(map(decode, lines), maxlen=0)  # type: ignore[arg-type]
-        except (ValueError, RecursionError, TypeError):
+            # For raw records each value is discarded at once, which keeps the allocator on the same memory: a list of
+            # them would cost a third more.
+            records = lines if self._raw else list(values)
+            deque(values, maxlen=0)
+        except (ValueError, RecursionError):
             return self._one_by_one(lines)
         self._records += len(lines)
-        if b"\r" in data or lines[0].endswith(b"\r"):  # type: ignore[union-attr]
-            lines = [line.removesuffix(b"\r") for line in lines]  # type: ignore[union-attr]
-        return cast("list[RecordT]", lines)
+        if self._raw and (b"\r" in data or lines[0].endswith(b"\r")):
+            records = [line.removesuffix(b"\r") for line in lines]
+        return cast("list[RecordT]", records)
 
     def finish(self) -> list[RecordT]:
         if self._closed is not None:
@@ -253,6 +258,8 @@ class NDJSONDecoder(Stage[bytes, RecordT], Generic[RecordT]):
                 raise JSONTextError(msg, "blank-line", 0)
             out += self._parse(line)
         except ValueError as error:
+            if isinstance(error, JSONTextError) and error.position == len(line):
+                error.reason += ": a record has to be one line"
             return self._error(error, line, start)
         return None
 

@@ -311,7 +311,8 @@ class Rechunker(Stage[bytes, bytes]):
 
         Args:
             policy: where the cuts are.
-            max_held_bytes: the most that may be held back; None lifts the limit. A line or event over it is an error.
+            max_held_bytes: the most that may be held back; None lifts the limit. A piece that would need more is an
+                error.
 
         Raises:
             ConfigError: the limit is zero or negative.
@@ -337,6 +338,7 @@ class Rechunker(Stage[bytes, bytes]):
         if len(held) > self._limit_bytes:
             error = LimitExceeded(
                 limit_bytes=self._limit_bytes,
+                what="piece",
                 stage=self.name,
                 record=self._pieces + 1,
                 offset=self._end - len(held) + self._limit_bytes,

@@ -71,6 +71,8 @@ class SSEDecoder(Stage[bytes, ItemT], Generic[ItemT]):
     Attributes:
         last_event_id: what an EventSource would send as `Last-Event-ID` when it reconnects now.
         retry_ms: the reconnection time that the stream asked for last, or None.
+        ignored_lines: how many lines had a field that event streams do not have, or a `retry` that is no number. A
+            stream of nothing else is not an event stream.
         dropped_bytes: after `finish`, the length of what came after the last blank line, if an event or a line was
             begun in it; 0 if the input ended between events.
     """
@@ -150,11 +152,12 @@ class SSEDecoder(Stage[bytes, ItemT], Generic[ItemT]):
     def _start(self) -> None:
         self.last_event_id = ""
         self.retry_ms: int | None = None
+        self.ignored_lines = 0
         self.dropped_bytes = 0
         self._end = 0  # bytes that have come
         self._block_start = 0  # where the block being read begins; not kept up while `_fast`
-        # The unfinished line. Bytes while it is short, because adding to bytes costs half of adding to a bytearray; then
-        # a bytearray, because adding to long bytes copies them.
+        # The unfinished line. Bytes while it is short, because adding to bytes costs half of adding to a bytearray;
+        # then a bytearray, because adding to long bytes copies them.
         self._line: bytes | bytearray = b""
         self._data: list[str] = []
         self._event = ""
@@ -284,7 +287,7 @@ class SSEDecoder(Stage[bytes, ItemT], Generic[ItemT]):
         for line, size in zip(lines, sizes, strict=False):
             if checked and line:
                 self._check_limit(line, position, out)
-            text = line.removeprefix(BOM) if self._at_start else line
+            text = line.removeprefix(BOM) if self._at_start and not self._skipping else line
             self._at_start = False
             position += size
             self._after_blank = not text
@@ -322,6 +325,7 @@ class SSEDecoder(Stage[bytes, ItemT], Generic[ItemT]):
             self.retry_ms = int(value)
             return
         else:
+            self.ignored_lines += 1
             return
         self._held_bytes += len(line) + 1
 

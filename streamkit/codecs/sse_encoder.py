@@ -50,7 +50,7 @@ class SSEEncoder(Stage[object, bytes]):
             self._bare_prefix = b"" if event is None else self._type_line(event)
             self._done = b"" if done is None else b"%b\n" % _lines(b"data", done.encode())
         except ValueError as error:
-            raise ConfigError(str(error)) from None
+            raise ConfigError(_reason(error)) from None
         self._retry = b"" if retry_ms is None else b"retry: %d\n\n" % retry_ms
         self._start()
 
@@ -151,4 +151,4 @@ def _lines(field: bytes, value: bytes) -> bytes:
 
 
 def _reason(error: ValueError) -> str:
-    return "a lone surrogate has no UTF-8 form" if isinstance(error, UnicodeEncodeError) else str(error)
+    return "text with a lone surrogate has no UTF-8 form" if isinstance(error, UnicodeEncodeError) else str(error)

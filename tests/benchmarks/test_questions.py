@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ import pytest
 from benchmarks import codecs, jq, ndjson_decode, sse_decode
 from benchmarks.__main__ import main
 from benchmarks.measure import Effort, Figure, Unavailable, alternate, percentile, ratio, turn, usage_of
-from benchmarks.peers import PEERS, HasData, drain, installed_peers, streamkit_sse
+from benchmarks.peers import PEERS, HasData, consume, drain, installed_peers, streamkit_sse
 from benchmarks.report import Row, Target, row_object, show_rows
 from benchmarks.workloads import anthropic_text_deltas, chunks_of, openai_chat_events
 
@@ -146,7 +147,7 @@ class TestMeasuring:
             order.append(name)
             return len(order)
 
-        taken = alternate({name: lambda name=name: take(name) for name in "abc"}, 3, warm_up=False)  # type: ignore[misc]
+        taken = alternate({name: partial(take, name) for name in "abc"}, 3, warm_up=False)
         assert "".join(order) == "abcbcacab"
         assert taken == {"a": [1, 6, 8], "b": [2, 4, 9], "c": [3, 5, 7]}
 
@@ -232,6 +233,19 @@ class TestReport:
     def test_an_unknown_question_is_a_usage_error(self) -> None:
         with pytest.raises(SystemExit, match="2"):
             main(["codecs", "--only", "nonsense"])
+
+
+def test_what_is_timed_takes_every_event_of_every_batch_and_reads_its_data() -> None:
+    class Watched:
+        read = 0
+
+        @property
+        def data(self) -> str:
+            Watched.read += 1
+            return ""
+
+    consume([[Watched()], [], [Watched(), Watched()]])
+    assert Watched.read == 3
 
 
 def test_a_drained_tally_counts_events_and_characters() -> None:
