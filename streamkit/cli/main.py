@@ -57,7 +57,7 @@ def _run(command: Callable[[], object]) -> NoReturn:
     except KeyboardInterrupt:
         sys.exit(INTERRUPTED)
     except SystemExit as end:
-        # click meets a closed pipe while it prints a help text by putting another object in stdout's place and exiting 1.
+        # click answers a closed pipe under its help text with another object in stdout's place, and exits 1.
         sys.exit(end.code if sys.stdout is stdout else CLOSED_PIPE)
     except Exception as error:  # noqa: BLE001 - what is not known here is raised again there
         sys.exit(_code_of(error))

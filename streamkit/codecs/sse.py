@@ -175,10 +175,8 @@ class SSEDecoder(Stage[bytes, ItemT], Generic[ItemT]):
         self._start()
 
     def feed(self, data: bytes, /) -> list[ItemT]:
-        if self._closed is not None:
-            self._check_open()
         # Each operation here is on the path of every chunk. `LF in data` costs a third of `b"\n" in data`, comparing a
-        # slice half of `startswith`, and a call of a method of ours more than either.
+        # slice half of `startswith`, and a call of a method of ours more than either. A closed stage is never `_fast`.
         size = len(self._line) + len(data)
         if self._fast and CR not in data and size <= self._limit_bytes:
             if LF not in data:
@@ -191,6 +189,8 @@ class SSEDecoder(Stage[bytes, ItemT], Generic[ItemT]):
                 events = self._feed_blocks(data)
                 if events is not None:
                     return events
+        if self._closed is not None:
+            self._check_open()
         out: list[Any] = []
         if data:
             self._feed_lines(data, out)
@@ -201,6 +201,7 @@ class SSEDecoder(Stage[bytes, ItemT], Generic[ItemT]):
             return []
         super().finish()
         if self._fast:
+            self._fast = False
             self._block_start = self._end - len(self._line)
         out: list[Any] = []
         line = bytes(self._line)
@@ -221,7 +222,7 @@ class SSEDecoder(Stage[bytes, ItemT], Generic[ItemT]):
         The blocks are cut at every `\n\ndata: `. If no piece then holds a line feed, each is one data line and nothing
         else: looking once through all of them proves it. Invalid UTF-8 is left to the slow way, which replaces it.
         """
-        end, tail = -2, b""
+        end, tail = len(data) - 2, b""
         if data[-2:] != b"\n\n":
             last = data.rfind(b"\n")
             if not last or data[last - 1] != LF:
@@ -230,11 +231,11 @@ class SSEDecoder(Stage[bytes, ItemT], Generic[ItemT]):
         line = self._line
         held = len(line)
         if held:
-            blocks = b"".join((line, data[:end]))
+            blocks = b"".join((line, data))
             if blocks[:6] != b"data: ":
                 return None
             self._line = line = b""  # gives the memory back before the line is decoded
-            blocks = blocks[6:]
+            blocks = blocks[6 : end - len(data)]
         elif data[:6] == b"data: ":
             blocks = data[6:end]
         else:
@@ -375,5 +376,6 @@ class SSEDecoder(Stage[bytes, ItemT], Generic[ItemT]):
 
     def _bad(self, error: DecodeError, out: list[Any]) -> None:
         if self._on_error == "raise":
+            self._fast = False
             raise self._fail(error, out)
         out.append(BadRecord(error))
