@@ -165,8 +165,9 @@ class NDJSONDecoder(Stage[bytes, RecordT], Generic[RecordT]):
         lines = self._splitter.split(data)
         if not lines:
             return []
-        if self._at_start or self._convert is not None or not _are_short(lines):
+        if self._convert is not None or not _are_short(lines) or (self._at_start and lines[0].startswith(BOM)):
             return self._one_by_one(lines)
+        self._at_start = False
         # The fast way takes all lines of a read at once. It fails, with nothing done, on the first line that is not
         # surely good; then each line is looked at on its own.
         values: Iterable[object] = map(decode, lines)

@@ -229,12 +229,12 @@ class SSEDecoder(Stage[bytes, ItemT], Generic[ItemT]):
                 return None
             end, tail = last - 1, data[last + 1 :]
         line = self._line
-        held = len(line)
-        if held:
+        if isinstance(line, bytearray):
+            return self._end_long_line(line, data[:end], tail, len(data))
+        if line:
             blocks = b"".join((line, data))
             if blocks[:6] != b"data: ":
                 return None
-            self._line = line = b""  # gives the memory back before the line is decoded
             blocks = blocks[6 : end - len(data)]
         elif data[:6] == b"data: ":
             blocks = data[6:end]
@@ -251,12 +251,28 @@ class SSEDecoder(Stage[bytes, ItemT], Generic[ItemT]):
         except UnicodeDecodeError:
             pass
         if events is None:
-            self._line = (b"data: " + blocks)[:held]
             return None
         self._line = tail
         self._end += len(data)
         self._events += len(events)
         return events
+
+    def _end_long_line(self, line: bytearray, rest: bytes, tail: bytes, size: int) -> list[Any] | None:
+        """Do the same for a long unfinished line and its rest, decoding it in place: each copy of 8 MiB counts."""
+        if line[:6] != b"data: " or LF in rest:
+            return None
+        held = len(line)
+        line += rest
+        try:
+            with memoryview(line) as whole:
+                text = str(whole[6:], "utf-8")
+        except UnicodeDecodeError:
+            del line[held:]
+            return None
+        self._line = tail
+        self._end += size
+        self._events += 1
+        return [SSEEvent("message", text, self.last_event_id)]
 
     def _feed_lines(self, data: bytes, out: list[Any]) -> None:
         if self._fast:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import count
-from typing import TypeVar
+from typing import Any, TypeVar, overload
 
 import trio
 
@@ -61,7 +61,13 @@ class Paced(Items[T]):
         await self._upstream.aclose()
 
 
-def pace(source: ByteSource | Items[T], due_s: Iterable[float]) -> Items[T]:
+@overload
+def pace(source: Items[T], due_s: Iterable[float]) -> Items[T]: ...
+@overload
+def pace(source: ByteSource, due_s: Iterable[float]) -> Items[bytes]: ...
+
+
+def pace(source: ByteSource | Items[Any], due_s: Iterable[float]) -> Items[Any]:
     """Return the items of `source`, the k-th no earlier than `due_s[k]` seconds after the first was asked for.
 
     Args:

@@ -11,7 +11,7 @@ call, bare, and out of the others' next calls as well.
 from __future__ import annotations
 
 from types import TracebackType
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar, overload
 
 import trio
 
@@ -107,7 +107,13 @@ class Reader(Items[T]):
         await self._shared.leave(self)
 
 
-def tee(source: ByteSource | Items[T], readers: int = 2) -> Tee[T]:
+@overload
+def tee(source: Items[T], readers: int = ...) -> Tee[T]: ...
+@overload
+def tee(source: ByteSource, readers: int = ...) -> Tee[bytes]: ...
+
+
+def tee(source: ByteSource | Items[Any], readers: int = 2) -> Tee[Any]:
     """Give each of several readers all items of `source`.
 
     ::

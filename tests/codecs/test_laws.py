@@ -281,3 +281,26 @@ def test_the_limit_names_the_first_byte_too_many(make: Make, wire: bytes, offset
     error = outcome(make(), pieces).error
     assert error is not None
     assert (error[0], error[3]) == (LimitExceeded, offset)
+
+
+@pytest.mark.parametrize("size", [1, 63, 64, 1000, 4096, 5000, 65536])
+@pytest.mark.parametrize(
+    "wire",
+    [
+        b"data: " + b"x" * 9000 + b"\n\ndata: a\n\ndata: b",
+        b"data: " + b"\xf0\x9f\x99\x82" * 3000 + b"\n\n",
+        b"data: " + b"x" * 9000 + b"\xff" + b"y" * 9000 + b"\n\ndata: a\n\n",
+        b"event: " + b"x" * 9000 + b"\ndata: " + b"y" * 9000 + b"\n\n",
+        b"data:" + b"x" * 9000 + b"\r\n\r\n",
+        b": " + b"x" * 9000 + b"\n\ndata: a\n\n",
+        b"".join(b"data: %d\n\n" % number for number in range(3000)) + b"data: caf\xc3\xa9\ndata: \xff\n\ndata: z\n\n",
+    ],
+    ids=["ascii", "emoji", "invalid", "two fields", "crlf", "comment", "many"],
+)
+def test_long_lines_and_long_reads_give_what_single_bytes_give(wire: bytes, size: int) -> None:
+    """The SSE decoder keeps long lines, and takes long reads, in other ways than short ones."""
+    first = SSEEvent(data="first")
+    pieces = [b"data: first\n\n", *(wire[at : at + size] for at in range(0, len(wire), size))]
+    got = outcome(SSEDecoder(comments=True), pieces)
+    assert got.items[0] == first
+    assert got.items[1:] == outcome(SSEDecoder(comments=True), [wire]).items
