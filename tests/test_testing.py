@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -128,7 +128,7 @@ def test_a_stage_that_keeps_the_laws_passes() -> None:
     ],
 )
 def test_each_law_catches_the_stage_that_breaks_it(
-    make: Callable[[], Stage[bytes, Any]], wire: Any, items: Any, law: str
+    make: Callable[[], Stage[bytes, Any]], wire: bytes | list[bytes], items: Sequence[Any], law: str
 ) -> None:
     with pytest.raises(LawBroken, match=law):
         check_stage(make, wire, items)

@@ -99,7 +99,8 @@ def test_a_policy_that_does_not_hold_puts_out_each_input_at_once(name: str, piec
 @pytest.mark.parametrize(
     ("name", "text"),
     [
-        ("size", ""), ("size", "x"), ("size", "0"), ("size", "-1"), ("size", "1:2"), ("size", "1.5"), ("size", "9" * 30),
+        ("size", ""), ("size", "x"), ("size", "0"), ("size", "-1"), ("size", "1:2"), ("size", "1.5"),
+        ("size", "9" * 30),
         ("random", "5"), ("random", "0:5"), ("random", "5:1"), ("random", "1:"), ("random", "1:2:3"),
         ("coalesce", "0"), ("coalesce", "many"),
     ],

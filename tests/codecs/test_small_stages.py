@@ -158,7 +158,7 @@ def test_a_bad_option_says_what_it_can_be() -> None:
             make(on_error="ignore")  # type: ignore[call-arg]
     for options in ({"max_record_bytes": 0}, {"blank": "x"}):
         with pytest.raises(ConfigError):
-            NDJSONDecoder(**options)  # type: ignore[call-overload]
+            NDJSONDecoder(**options)
     with pytest.raises(ConfigError):
         LineScanner(newline="crlf")  # type: ignore[arg-type]
     with pytest.raises(ConfigError):
@@ -166,4 +166,4 @@ def test_a_bad_option_says_what_it_can_be() -> None:
     with pytest.raises(ConfigError):
         SSEEncoder(retry_ms=-1)
     with pytest.raises(ConfigError):
-        Accumulator(int)  # type: ignore[call-overload]
+        Accumulator(int)  # type: ignore[arg-type]

@@ -18,8 +18,8 @@ from streamkit import (
     Item,
     Items,
     NDJSONDecoder,
-    Size,
     Rechunker,
+    Size,
     SSEEncoder,
     TruncatedError,
     pull,
@@ -102,7 +102,7 @@ async def test_a_cut_stream_never_looks_finished() -> None:
 
 async def test_pump_closes_its_source_when_the_sink_breaks() -> None:
     class Broken(Collector):
-        async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        async def send_all(self, data: bytes | bytearray | memoryview) -> None:  # noqa: ARG002 - the interface
             await trio.lowlevel.checkpoint()
             raise trio.BrokenResourceError
 

@@ -117,7 +117,7 @@ async def test_a_sink_waits_for_a_slow_reader_and_can_be_cancelled() -> None:
 
 async def test_a_sink_writes_all_of_it_to_a_slow_reader() -> None:
     data = os.urandom(300_000)
-    got = []
+    got: list[bytes] = []
     with pipe() as (reader, writer):
 
         async def read_slowly() -> None:
@@ -190,9 +190,12 @@ async def test_a_response_is_a_source() -> None:
 
 async def test_a_compressed_response_is_decoded() -> None:
     headers = {"content-encoding": "gzip"}
-    async with responding(gzip.compress(BODY), headers) as client, client.stream("GET", "http://test/") as response:
-        async with as_source(response) as source:
-            assert await read_all(source) == BODY
+    async with (
+        responding(gzip.compress(BODY), headers) as client,
+        client.stream("GET", "http://test/") as response,
+        as_source(response) as source,
+    ):
+        assert await read_all(source) == BODY
 
 
 async def serve_slowly(stream: trio.SocketStream) -> None:
@@ -226,14 +229,16 @@ async def test_leaving_a_real_response_early_closes_the_connection_and_leaks_not
         port = listeners[0].socket.getsockname()[1]
         async with httpx.AsyncClient(trust_env=False) as client:
             with trio.CancelScope() as scope:
-                async with client.stream("GET", f"http://127.0.0.1:{port}/") as response:
-                    async with pull(response, NDJSONDecoder()) as records:
-                        async for record in records:
-                            assert record == {"a": 1}
-                            if cancel:
-                                scope.cancel()
-                            else:
-                                break
+                async with (
+                    client.stream("GET", f"http://127.0.0.1:{port}/") as response,
+                    pull(response, NDJSONDecoder()) as records,
+                ):
+                    async for record in records:
+                        assert record == {"a": 1}
+                        if cancel:
+                            scope.cancel()
+                        else:
+                            break
                 with trio.fail_after(5):
                     await gone.wait()
             with trio.fail_after(5):
