@@ -19,7 +19,7 @@ from pathlib import Path
 
 import pytest
 
-from .harness import DEADLINE_S, READ_BYTES, Filter, linux_only, packet_pipe, packet_socket, run
+from tests.cli.harness import DEADLINE_S, READ_BYTES, Filter, linux_only, packet_pipe, packet_socket, run
 
 RECHUNK = ("streamkit", "rechunk", "--lines")
 NDJSON = ("ndjson-to-sse",)

@@ -8,7 +8,7 @@ import re
 
 import pytest
 
-from .harness import COMMANDS, FRAMINGS, Filter, Result, run
+from tests.cli.harness import COMMANDS, FRAMINGS, Filter, Result, run
 
 every_command = pytest.mark.parametrize("command", [("streamkit",), *COMMANDS], ids=" ".join)
 every_filter = pytest.mark.parametrize("command", COMMANDS, ids=" ".join)

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from .harness import Kept
+from tests.cli.harness import Kept
 
 
 @dataclass(frozen=True, slots=True)

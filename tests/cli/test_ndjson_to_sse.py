@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from .harness import Filter, Kept, Result, linux_only, run
+from tests.cli.harness import Filter, Kept, Result, linux_only, run
 
 # ------------------------------------------------------------------------------------------------ what a record becomes
 

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from .harness import Filter, linux_only, run
+from tests.cli.harness import Filter, linux_only, run
 
 TEXT = 'data: {"t":"Grüße, 世界 😀"}\r\n\r\nevent: x\r\ndata: 1\n\ndata: [DONE]\n\nrest'.encode()
 

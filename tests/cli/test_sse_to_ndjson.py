@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from .harness import Filter, Kept, linux_only, run
+from tests.cli.harness import Filter, Kept, linux_only, run
 
 # ------------------------------------------------------------------------------------------------ what an event becomes
 
