@@ -13,22 +13,22 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from streamkit.codecs.accumulate import Accumulator as Accumulator
     from streamkit.codecs.jsonarray import JSONArrayDecoder as JSONArrayDecoder
-    from streamkit.codecs.jsonarray import JSONArrayEncoder as JSONArrayEncoder
+    from streamkit.codecs.jsonarray_encoder import JSONArrayEncoder as JSONArrayEncoder
     from streamkit.codecs.lines import LineScanner as LineScanner
     from streamkit.codecs.ndjson import NDJSONDecoder as NDJSONDecoder
-    from streamkit.codecs.ndjson import NDJSONEncoder as NDJSONEncoder
-    from streamkit.codecs.rechunk import Coalesce as Coalesce
-    from streamkit.codecs.rechunk import Events as Events
-    from streamkit.codecs.rechunk import EveryByte as EveryByte
-    from streamkit.codecs.rechunk import Hostile as Hostile
-    from streamkit.codecs.rechunk import Lines as Lines
-    from streamkit.codecs.rechunk import RandomSize as RandomSize
+    from streamkit.codecs.ndjson_encoder import NDJSONEncoder as NDJSONEncoder
+    from streamkit.codecs.policies import Coalesce as Coalesce
+    from streamkit.codecs.policies import Events as Events
+    from streamkit.codecs.policies import EveryByte as EveryByte
+    from streamkit.codecs.policies import Hostile as Hostile
+    from streamkit.codecs.policies import Lines as Lines
+    from streamkit.codecs.policies import RandomSize as RandomSize
+    from streamkit.codecs.policies import Size as Size
     from streamkit.codecs.rechunk import Rechunker as Rechunker
-    from streamkit.codecs.rechunk import Size as Size
-    from streamkit.codecs.sse import SSEComment as SSEComment
     from streamkit.codecs.sse import SSEDecoder as SSEDecoder
-    from streamkit.codecs.sse import SSEEvent as SSEEvent
     from streamkit.codecs.sse_encoder import SSEEncoder as SSEEncoder
+    from streamkit.codecs.sse_events import SSEComment as SSEComment
+    from streamkit.codecs.sse_events import SSEEvent as SSEEvent
     from streamkit.codecs.stage import BadRecord as BadRecord
     from streamkit.codecs.stage import Pipeline as Pipeline
     from streamkit.codecs.stage import Stage as Stage
@@ -61,35 +61,35 @@ if TYPE_CHECKING:
 _HOME = {
     "Accumulator": "codecs.accumulate",
     "BadRecord": "codecs.stage",
-    "Coalesce": "codecs.rechunk",
+    "Coalesce": "codecs.policies",
     "ConfigError": "errors",
     "DecodeError": "errors",
     "EncodeError": "errors",
     "End": "io.items",
-    "Events": "codecs.rechunk",
-    "EveryByte": "codecs.rechunk",
+    "Events": "codecs.policies",
+    "EveryByte": "codecs.policies",
     "Failed": "io.items",
-    "Hostile": "codecs.rechunk",
+    "Hostile": "codecs.policies",
     "IdleTimeout": "errors",
     "Item": "io.items",
     "Items": "io.items",
     "JSONArrayDecoder": "codecs.jsonarray",
-    "JSONArrayEncoder": "codecs.jsonarray",
+    "JSONArrayEncoder": "codecs.jsonarray_encoder",
     "LimitExceeded": "errors",
     "LineScanner": "codecs.lines",
-    "Lines": "codecs.rechunk",
+    "Lines": "codecs.policies",
     "LocalError": "errors",
     "NDJSONDecoder": "codecs.ndjson",
-    "NDJSONEncoder": "codecs.ndjson",
+    "NDJSONEncoder": "codecs.ndjson_encoder",
     "Pipeline": "codecs.stage",
-    "RandomSize": "codecs.rechunk",
+    "RandomSize": "codecs.policies",
     "Rechunker": "codecs.rechunk",
     "RemoteError": "errors",
-    "SSEComment": "codecs.sse",
+    "SSEComment": "codecs.sse_events",
     "SSEDecoder": "codecs.sse",
     "SSEEncoder": "codecs.sse_encoder",
-    "SSEEvent": "codecs.sse",
-    "Size": "codecs.rechunk",
+    "SSEEvent": "codecs.sse_events",
+    "Size": "codecs.policies",
     "Stage": "codecs.stage",
     "StageStateError": "errors",
     "StreamkitError": "errors",

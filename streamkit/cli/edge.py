@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 import click
 
 from streamkit import __version__
-from streamkit.codecs.lines import DEFAULT_LIMIT_BYTES
+from streamkit.codecs.records import DEFAULT_LIMIT_BYTES
 from streamkit.codecs.stage import BadRecord, Stage
 from streamkit.errors import ConfigError, DecodeError, EncodeError, StreamkitError
 

@@ -16,10 +16,10 @@ from streamkit.cli.edge import (
     source_of,
 )
 from streamkit.codecs.jsontext import decode
-from streamkit.codecs.lines import OnError
 from streamkit.codecs.ndjson import NDJSONDecoder
-from streamkit.codecs.sse import SSEComment, SSEEvent
+from streamkit.codecs.records import OnError
 from streamkit.codecs.sse_encoder import SSEEncoder
+from streamkit.codecs.sse_events import SSEComment, SSEEvent
 from streamkit.codecs.stage import Stage
 from streamkit.errors import ConfigError
 

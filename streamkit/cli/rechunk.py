@@ -9,7 +9,8 @@ from typing import Any, NoReturn, TypeVar
 import click
 
 from streamkit.cli.edge import filter_command, limit_option, run, say, source_of
-from streamkit.codecs.rechunk import POLICIES, Policy, RandomSize, Rechunker
+from streamkit.codecs.policies import POLICIES, Policy, RandomSize
+from streamkit.codecs.rechunk import Rechunker
 from streamkit.codecs.stage import Stage
 from streamkit.errors import ConfigError
 

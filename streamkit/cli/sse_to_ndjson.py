@@ -18,8 +18,9 @@ from streamkit.cli.edge import (
     source_of,
 )
 from streamkit.codecs.jsontext import JSONTextError, decode_checked
-from streamkit.codecs.ndjson import NDJSONEncoder
-from streamkit.codecs.sse import SSEDecoder, SSEEvent
+from streamkit.codecs.ndjson_encoder import NDJSONEncoder
+from streamkit.codecs.sse import SSEDecoder
+from streamkit.codecs.sse_events import SSEEvent
 
 __all__ = ["Unframer", "command"]
 

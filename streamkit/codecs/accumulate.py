@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar, overload
 
-from streamkit.codecs.lines import DEFAULT_LIMIT_BYTES, check_limit
+from streamkit.codecs.records import DEFAULT_LIMIT_BYTES, check_limit
 from streamkit.codecs.stage import Stage
 from streamkit.errors import ConfigError, LimitExceeded
 

@@ -1,4 +1,4 @@
-"""One JSON array as a stream of its elements, however it is laid out.
+"""One JSON array read as a stream of its elements, however it is laid out (the encoder has its own file).
 
 Gemini streams this way without `alt=sse`: one pretty-printed array whose elements arrive over seconds. Line codecs
 cannot read it (an element spans lines, a comma stands alone between two), and a JSON parser waits for the closing
@@ -17,13 +17,20 @@ from __future__ import annotations
 import re
 from typing import Any, Final, Generic, Literal, TypeVar, overload
 
-from streamkit.codecs.jsontext import JSONTextError, decode_checked, encode_value
-from streamkit.codecs.lines import DEFAULT_LIMIT_BYTES, OnError, TooLong, check_choice, check_limit
-from streamkit.codecs.ndjson import BOM, bad_record_error
+from streamkit.codecs.jsontext import JSONTextError, decode_checked
+from streamkit.codecs.lines import TooLong
+from streamkit.codecs.records import (
+    BOM,
+    DEFAULT_LIMIT_BYTES,
+    OnError,
+    bad_record_error,
+    check_choice,
+    check_limit,
+)
 from streamkit.codecs.stage import BadRecord, Stage
-from streamkit.errors import DecodeError, EncodeError, TruncatedError, excerpt_of
+from streamkit.errors import DecodeError, TruncatedError, excerpt_of
 
-__all__ = ["JSONArrayDecoder", "JSONArrayEncoder"]
+__all__ = ["JSONArrayDecoder"]
 
 ElementT = TypeVar("ElementT", covariant=True)
 
@@ -285,40 +292,3 @@ class JSONArrayDecoder(Stage[bytes, ElementT], Generic[ElementT]):
         if self._on_error == "raise":
             raise self._fail(error, out)
         out.append(BadRecord(error))
-
-
-class JSONArrayEncoder(Stage[object, bytes]):
-    """Values to the bytes of one array, an element a piece. `finish` closes the array.
-
-    An element is a JSON value, or the bytes of a JSON text, which go out as they are.
-    """
-
-    name = "json-array-encoder"
-
-    def __init__(self) -> None:
-        self._elements = 0
-
-    def feed(self, item: object, /) -> list[bytes]:
-        """Return the element with the bracket or comma before it.
-
-        Raises:
-            EncodeError: JSON has no form for the value.
-        """
-        if self._closed is not None:
-            self._check_open()
-        self._elements += 1
-        try:
-            text = item if isinstance(item, bytes) else encode_value(item)
-        except ValueError as error:
-            raise self._fail(EncodeError(str(error), stage=self.name, record=self._elements)) from None
-        return [(b"[\n" if self._elements == 1 else b",\n") + text]
-
-    def finish(self) -> list[bytes]:
-        if self._closed is not None:
-            return []
-        super().finish()
-        return [b"\n]\n" if self._elements else b"[]\n"]
-
-    def reset(self) -> None:
-        super().reset()
-        self._elements = 0

@@ -15,41 +15,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from streamkit.codecs.records import DEFAULT_LIMIT_BYTES, OnError, check_choice, check_limit
 from streamkit.codecs.stage import BadRecord, Stage
-from streamkit.errors import ConfigError, LimitExceeded, excerpt_of
+from streamkit.errors import LimitExceeded, excerpt_of
 
-__all__ = ["DEFAULT_LIMIT_BYTES", "LineScanner", "LineSplitter", "OnError", "TooLong", "check_choice", "check_limit"]
-
-DEFAULT_LIMIT_BYTES: Final = 16 * 1024 * 1024
-"""One record's limit. Defaults of 64 KiB (Go's bufio.Scanner) and 1 MiB (MCP's Go SDK) both drew bug reports from users
-with legitimate records; the latter settled on 16 MiB (modelcontextprotocol/go-sdk#1205)."""
-
-OnError = Literal["raise", "item"]
-"""What a decoder does with a bad record: raise its error and stop, or yield a `BadRecord` in its place and go on."""
+__all__ = ["LineScanner", "LineSplitter", "TooLong"]
 
 CR: Final = 13
 LF: Final = 10
-
-
-def check_limit(limit_bytes: int | None, option: str) -> int:
-    """Return the limit as a number that lengths can be compared with; None (no limit) becomes one never reached.
-
-    Raises:
-        ConfigError: the limit is zero or negative.
-    """
-    if limit_bytes is None:
-        return 1 << 62
-    if limit_bytes < 1:
-        msg = f"{option} is {limit_bytes}, but a record has at least one byte; None lifts the limit"
-        raise ConfigError(msg)
-    return limit_bytes
-
-
-def check_choice(value: str, option: str, choices: tuple[str, ...]) -> None:
-    """Raise a `ConfigError` unless `value` is one of the `choices`."""
-    if value not in choices:
-        msg = f"{option} is {value!r}, but it can be {' or '.join(map(repr, choices))}"
-        raise ConfigError(msg)
 
 
 @dataclass(frozen=True, slots=True)

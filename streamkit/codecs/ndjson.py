@@ -1,4 +1,4 @@
-"""Newline-delimited JSON: one JSON text a line (ndjson-spec 1.0.0, JSON Lines).
+"""Newline-delimited JSON, read: one JSON text a line (ndjson-spec 1.0.0, JSON Lines; the encoder has its own file).
 
 Where the two specifications and their users differ, this is what holds here:
 
@@ -18,43 +18,25 @@ from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, Generic, Literal, TypeGuard, TypeVar, cast, overload
 
-from streamkit.codecs.jsontext import SAFE_BYTES, JSONTextError, decode, decode_checked, encode_value
-from streamkit.codecs.lines import (
+from streamkit.codecs.jsontext import SAFE_BYTES, JSONTextError, decode, decode_checked
+from streamkit.codecs.lines import LineSplitter, TooLong
+from streamkit.codecs.records import (
+    BOM,
     DEFAULT_LIMIT_BYTES,
-    LineSplitter,
     OnError,
-    TooLong,
+    bad_record_error,
     check_choice,
     check_limit,
 )
 from streamkit.codecs.stage import BadRecord, Stage
-from streamkit.errors import DecodeError, EncodeError, TruncatedError, excerpt_of
+from streamkit.errors import DecodeError, TruncatedError, excerpt_of
 
-__all__ = ["BOM", "NDJSONDecoder", "NDJSONEncoder", "bad_record_error"]
+__all__ = ["NDJSONDecoder"]
 
-BOM: Final = b"\xef\xbb\xbf"
 WHITE_SPACE: Final = b" \t\r"
-LINE_BREAKS_TO_SPACE: Final = bytes.maketrans(b"\r\n", b"  ")
 
 RecordT = TypeVar("RecordT", covariant=True)
 ItemT = TypeVar("ItemT")
-
-
-def bad_record_error(error: ValueError, record: bytes, *, stage: str, number: int, start: int | None) -> DecodeError:
-    """Turn what a record's parser raised into the stage's error.
-
-    A `JSONTextError` tells the byte; for any other ValueError (a `convert` function's) the record's first byte is
-    named. Its `code` attribute, if it has one, is kept.
-    """
-    position = error.position if isinstance(error, JSONTextError) else 0
-    return DecodeError(
-        getattr(error, "reason", str(error)),
-        code=getattr(error, "code", "bad-field"),
-        stage=stage,
-        record=number,
-        offset=None if start is None else start + position,
-        excerpt=excerpt_of(record, position),
-    )
 
 
 def _are_short(lines: Sequence[bytes | TooLong]) -> TypeGuard[Sequence[bytes]]:
@@ -277,43 +259,3 @@ class NDJSONDecoder(Stage[bytes, RecordT], Generic[RecordT]):
         if self._on_error == "raise":
             raise self._fail(error, out)
         out.append(BadRecord(error))
-
-
-class NDJSONEncoder(Stage[object, bytes]):
-    """Records to bytes: one line each, ended by LF.
-
-    A record is a JSON value, or the bytes of a JSON text, which go out as they are except that a CR or LF in them
-    (legal white space between tokens, and nowhere else) becomes a space. In values, U+0085, U+2028 and U+2029 are
-    escaped: clients that split at `str.splitlines` break on them (langgenius/dify#39008).
-    """
-
-    name = "ndjson-encoder"
-
-    def __init__(self) -> None:
-        self._records = 0
-
-    def feed(self, item: object, /) -> list[bytes]:
-        """Return the record's line.
-
-        Raises:
-            EncodeError: JSON has no form for the value: NaN, an infinity, a lone surrogate, an unknown type.
-        """
-        if self._closed is not None:
-            self._check_open()
-        self._records += 1
-        if isinstance(item, bytes):
-            text = item.translate(LINE_BREAKS_TO_SPACE) if b"\n" in item or b"\r" in item else item
-            return [text + b"\n"]
-        try:
-            return [encode_value(item) + b"\n"]
-        except ValueError as error:
-            raise self._fail(EncodeError(str(error), stage=self.name, record=self._records)) from None
-
-    def feed_many(self, items: Iterable[object], /) -> list[bytes]:
-        """The same bytes as one piece: a driver joins them anyway."""
-        lines = super().feed_many(items)
-        return [b"".join(lines)] if lines else lines
-
-    def reset(self) -> None:
-        super().reset()
-        self._records = 0

@@ -21,14 +21,20 @@ from collections.abc import Callable, Sequence
 from itertools import repeat
 from typing import Any, Final, Generic, Literal, TypeVar, overload
 
-import msgspec
-
-from streamkit.codecs.lines import CR, DEFAULT_LIMIT_BYTES, LF, OnError, check_choice, check_limit
-from streamkit.codecs.ndjson import BOM, bad_record_error
+from streamkit.codecs.lines import CR, LF
+from streamkit.codecs.records import (
+    BOM,
+    DEFAULT_LIMIT_BYTES,
+    OnError,
+    bad_record_error,
+    check_choice,
+    check_limit,
+)
+from streamkit.codecs.sse_events import SSEComment, SSEEvent
 from streamkit.codecs.stage import BadRecord, Stage
 from streamkit.errors import DecodeError, LimitExceeded, excerpt_of
 
-__all__ = ["SSEComment", "SSEDecoder", "SSEEvent"]
+__all__ = ["SSEDecoder"]
 
 ItemT = TypeVar("ItemT", covariant=True)
 OtherT = TypeVar("OtherT")
@@ -41,28 +47,6 @@ MAX_RETRY_DIGITS: Final = 15
 
 
 _MESSAGE: Final = repeat("message")
-
-
-class SSEEvent(msgspec.Struct, frozen=True, gc=False):
-    """One dispatched event.
-
-    A msgspec Struct because it is built in 0.1 us, where a slots class takes twice and a named tuple four times that.
-
-    Attributes:
-        event: its type, "message" where the stream names none.
-        data: the data lines, joined by LF.
-        id: the last event id at the time of dispatch. It stays from event to event until the stream changes it.
-    """
-
-    event: str = "message"
-    data: str = ""
-    id: str = ""
-
-
-class SSEComment(msgspec.Struct, frozen=True, gc=False):
-    """One comment line, without its colon and one space after that. Servers send them as heartbeats."""
-
-    text: str = ""
 
 
 class SSEDecoder(Stage[bytes, ItemT], Generic[ItemT]):

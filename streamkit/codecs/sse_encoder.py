@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any, Final
 
-from streamkit.codecs.sse import SSEComment, SSEEvent
+from streamkit.codecs.sse_events import SSEComment, SSEEvent
 from streamkit.codecs.stage import Stage
 from streamkit.errors import ConfigError, EncodeError
 

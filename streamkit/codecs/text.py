@@ -9,7 +9,7 @@ from __future__ import annotations
 import codecs
 from typing import Literal
 
-from streamkit.codecs.lines import check_choice
+from streamkit.codecs.records import check_choice
 from streamkit.codecs.stage import Stage
 from streamkit.errors import DecodeError, TruncatedError, excerpt_of
 

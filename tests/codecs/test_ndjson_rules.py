@@ -17,7 +17,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from streamkit.codecs.ndjson import NDJSONDecoder, NDJSONEncoder
+from streamkit.codecs.ndjson import NDJSONDecoder
+from streamkit.codecs.ndjson_encoder import NDJSONEncoder
 from streamkit.codecs.stage import BadRecord
 from streamkit.errors import (
     ConfigError,

@@ -18,7 +18,7 @@ from streamkit import (
     Rechunker,
     Size,
 )
-from streamkit.codecs.rechunk import POLICIES, Policy
+from streamkit.codecs.policies import POLICIES, Policy
 from streamkit.testing import outcome, splits
 
 TEXTS = {"size": "3", "random": "1:5", "coalesce": "2"}

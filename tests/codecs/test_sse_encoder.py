@@ -15,8 +15,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from streamkit.codecs.sse import SSEComment, SSEDecoder, SSEEvent
+from streamkit.codecs.sse import SSEDecoder
 from streamkit.codecs.sse_encoder import SSEEncoder
+from streamkit.codecs.sse_events import SSEComment, SSEEvent
 from streamkit.errors import ConfigError, EncodeError, StageStateError
 from tests.codecs.sse_cases import CASES, Case, Triple
 from tests.codecs.sse_oracle import dropped_bytes, interpret

@@ -15,7 +15,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from streamkit.codecs.sse import SSEComment, SSEDecoder, SSEEvent
+from streamkit.codecs.sse import SSEDecoder
+from streamkit.codecs.sse_events import SSEComment, SSEEvent
 from streamkit.codecs.stage import BadRecord
 from streamkit.errors import ConfigError, DecodeError, LimitExceeded, StageStateError
 from tests.codecs.sse_cases import CASES, Case, Triple
