@@ -20,8 +20,7 @@ def numbers(*reads: bytes | trio.Event | Exception) -> tuple[ScriptedStream, Ite
     return source, pull(source, NDJSONDecoder())
 
 
-@pytest.mark.usefixtures("autojump_clock")
-async def test_pace_releases_at_absolute_times() -> None:
+async def test_pace_releases_at_absolute_times(autojump_clock: trio.testing.MockClock) -> None:
     _, items = numbers(b"1\n2\n", b"3\n4\n")
     start = trio.current_time()
     async with pace(items, [0.5, 1.0, 1.75]) as paced:
@@ -30,8 +29,7 @@ async def test_pace_releases_at_absolute_times() -> None:
     assert times == [(1, 0.5), (2, 1.0), (3, 1.75), (4, 1.75)]
 
 
-@pytest.mark.usefixtures("autojump_clock")
-async def test_pace_does_not_drift_behind_a_slow_reader() -> None:
+async def test_pace_does_not_drift_behind_a_slow_reader(autojump_clock: trio.testing.MockClock) -> None:
     _, items = numbers(b"1\n2\n3\n4\n")
     start = trio.current_time()
     times = []
@@ -43,8 +41,7 @@ async def test_pace_does_not_drift_behind_a_slow_reader() -> None:
     assert times == [(1, 0.0), (2, 2.5), (3, 2.5), (4, 3.0)]
 
 
-@pytest.mark.usefixtures("autojump_clock")
-async def test_pace_cancelled_keeps_the_item_and_its_time() -> None:
+async def test_pace_cancelled_keeps_the_item_and_its_time(autojump_clock: trio.testing.MockClock) -> None:
     _, items = numbers(b"1\n2\n")
     start = trio.current_time()
     async with pace(items, [1.0, 2.0]) as paced:
@@ -60,8 +57,7 @@ def test_every_multiplies() -> None:
         every(-1)
 
 
-@pytest.mark.usefixtures("autojump_clock")
-async def test_idle_raises_and_the_source_is_still_there() -> None:
+async def test_idle_raises_and_the_source_is_still_there(autojump_clock: trio.testing.MockClock) -> None:
     late = trio.Event()
     source, items = numbers(b"1\n", late, b"2\n")
     start = trio.current_time()
@@ -76,8 +72,7 @@ async def test_idle_raises_and_the_source_is_still_there() -> None:
     assert source.closed
 
 
-@pytest.mark.usefixtures("autojump_clock")
-async def test_idle_yields_a_keepalive_in_each_silence() -> None:
+async def test_idle_yields_a_keepalive_in_each_silence(autojump_clock: trio.testing.MockClock) -> None:
     late = trio.Event()
     _, items = numbers(b"1\n", late, b"2\n")
     start = trio.current_time()
@@ -90,8 +85,7 @@ async def test_idle_yields_a_keepalive_in_each_silence() -> None:
     assert seen == [(1, 0.0), (SSEComment("keep-alive"), 15.0), (SSEComment("keep-alive"), 30.0), (2, 30.0)]
 
 
-@pytest.mark.usefixtures("autojump_clock")
-async def test_idle_counts_silence_not_a_slow_reader() -> None:
+async def test_idle_counts_silence_not_a_slow_reader(autojump_clock: trio.testing.MockClock) -> None:
     _, items = numbers(b"1\n", b"2\n")
     async with idle(items, 1) as watched:
         assert await anext(watched) == 1

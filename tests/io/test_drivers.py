@@ -284,7 +284,6 @@ async def test_an_async_generator_as_source_runs_its_cleanup_in_this_task() -> N
             yield b""
             yield b"2\n3\n"
         finally:
-            await trio.lowlevel.checkpoint()
             cleaned.append(trio.lowlevel.current_task())
 
     async with pull(generate(), NDJSONDecoder()) as records:
