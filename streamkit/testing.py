@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from random import Random
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar, overload
 
 from streamkit.codecs.stage import Stage
 from streamkit.errors import DecodeError, EncodeError, LimitExceeded, StageStateError
@@ -90,8 +90,22 @@ def outcome(stage: Stage[In, object], pieces: Iterable[In], *, joined: bool = Fa
     return Outcome(_concatenated(items) if joined else items, error)
 
 
+@overload
 def check_stage(
-    make: Callable[[], Stage[bytes, Any]],
+    make: Callable[[], Stage[bytes, object]], wire: bytes, items: Sequence[object], *, joined: bool = ...
+) -> None: ...
+@overload
+def check_stage(
+    make: Callable[[], Stage[bytes, object]],
+    wire: Sequence[bytes],
+    items: Sequence[Sequence[object]],
+    *,
+    joined: bool = ...,
+) -> None: ...
+
+
+def check_stage(
+    make: Callable[[], Stage[bytes, object]],
     wire: bytes | Sequence[bytes],
     items: Sequence[Any],
     *,
@@ -127,7 +141,11 @@ def check_stage(
 
 
 def check_items(
-    make: Callable[[], Stage[In, Any]], inputs: Sequence[In], outputs: Sequence[Sequence[Any]], *, joined: bool = False
+    make: Callable[[], Stage[In, object]],
+    inputs: Sequence[In],
+    outputs: Sequence[Sequence[object]],
+    *,
+    joined: bool = False,
 ) -> None:
     """Check the laws on a stage that takes items: an output comes with its input, and batches change nothing.
 
@@ -153,7 +171,7 @@ def check_items(
     _check_refuses(stage, inputs)
 
 
-def check_limit(make: Callable[[], Stage[bytes, Any]], start: bytes, filler: bytes, limit_bytes: int) -> None:
+def check_limit(make: Callable[[], Stage[bytes, object]], start: bytes, filler: bytes, limit_bytes: int) -> None:
     """Check that a record without end is refused at the limit.
 
     Args:
@@ -177,7 +195,7 @@ def check_limit(make: Callable[[], Stage[bytes, Any]], start: bytes, filler: byt
     raise LawBroken(f"bounded memory: {fed} bytes of one record were taken, the limit is {limit_bytes}")
 
 
-def _check_prefixes(make: Callable[[], Stage[bytes, Any]], data: bytes, whole: Outcome, *, joined: bool) -> None:
+def _check_prefixes(make: Callable[[], Stage[bytes, object]], data: bytes, whole: Outcome, *, joined: bool) -> None:
     """Check that each prefix gives the same however it came (promptness), and a prefix of the whole (monotony)."""
     dripping = make()
     dripped: list[object] = []
@@ -198,7 +216,7 @@ def _check_prefixes(make: Callable[[], Stage[bytes, Any]], data: bytes, whole: O
 
 
 def _check_steps(
-    make: Callable[[], Stage[In, Any]], steps: Sequence[In], items: Sequence[Sequence[Any]], *, joined: bool
+    make: Callable[[], Stage[In, object]], steps: Sequence[In], items: Sequence[Sequence[object]], *, joined: bool
 ) -> None:
     stage = make()
     for step, wanted in zip(steps, items, strict=False):
@@ -211,7 +229,7 @@ def _check_steps(
             raise LawBroken(f"promptness: {step!r} must bring {due!r} at once, it brings {so_far!r}")
 
 
-def _check_states(make: Callable[[], Stage[bytes, Any]], data: bytes, whole: Outcome, *, joined: bool) -> None:
+def _check_states(make: Callable[[], Stage[bytes, object]], data: bytes, whole: Outcome, *, joined: bool) -> None:
     stage = make()
     outcome(stage, [data])
     _check_refuses(stage, [data])
@@ -221,7 +239,7 @@ def _check_states(make: Callable[[], Stage[bytes, Any]], data: bytes, whole: Out
         raise LawBroken(f"reset: the second time it gives {again}, the first {whole}")
 
 
-def _check_refuses(stage: Stage[In, Any], inputs: Sequence[In]) -> None:
+def _check_refuses(stage: Stage[In, object], inputs: Sequence[In]) -> None:
     if stage.finish():
         raise LawBroken("end of input: finish() gives items a second time")
     for each in inputs[:1]:

@@ -190,3 +190,16 @@ async def test_tee_a_reader_cancelled_while_it_reads_for_all_leaves_the_read_to_
 def test_tee_has_readers() -> None:
     with pytest.raises(ConfigError):
         tee(ScriptedStream([]), 0)
+
+
+@given(data=st.data())
+async def test_pace_holds_nothing_that_is_due(data: st.DataObject) -> None:
+    count = data.draw(st.integers(1, 5))
+    gates = [trio.Event() for _ in range(count)]
+    script: list[bytes | trio.Event] = [each for n, gate in enumerate(gates) for each in (gate, b"%d\n" % n)]
+    _, items = numbers(*script)
+    with trio.fail_after(5):
+        async with pace(items, [0.0] * data.draw(st.integers(0, count))) as paced:
+            for n, gate in enumerate(gates):
+                gate.set()
+                assert await anext(paced) == n
