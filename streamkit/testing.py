@@ -40,6 +40,7 @@ MOST_CUTS: Final = 300
 """How many cuts in two are tried: every one for a wire of up to this length, an even choice for a longer one."""
 
 RANDOM_CUTS: Final = 20
+BATCH_CUTS: Final = 8
 
 
 class LawBroken(AssertionError):
@@ -137,7 +138,8 @@ def check_stage(
     _check_prefixes(make, data, whole, joined=joined)
     if steps is not None:
         _check_steps(make, steps, items, joined=joined)
-    _check_states(make, data, whole, joined=joined)
+    _check_batches(make, [data[at : at + 1] for at in range(len(data))], whole, joined=joined)
+    _check_states(make, [data], whole, joined=joined)
 
 
 def check_items(
@@ -159,16 +161,13 @@ def check_items(
         LawBroken: a law does not hold.
     """
     _check_steps(make, inputs, outputs, joined=joined)
-    one_by_one = outcome(make(), inputs, joined=joined)
-    for cut in range(len(inputs) + 1):
-        stage = make()
-        items = [*stage.feed_many(inputs[:cut]), *stage.feed_many(inputs[cut:]), *stage.finish()]
-        batched = _concatenated(items) if joined else items
-        if list(batched) != list(one_by_one.items):
-            raise LawBroken(f"batches: feed_many cut at {cut} gives {batched!r}, feed {one_by_one.items!r}")
-    stage = make()
-    outcome(stage, inputs)
-    _check_refuses(stage, inputs)
+    whole = outcome(make(), inputs, joined=joined)
+    expected = [item for each in outputs for item in each]
+    wanted = _concatenated(expected) if joined else expected
+    if list(whole.items) != list(wanted):
+        raise LawBroken(f"all inputs one by one: expected {wanted!r}, got {whole.items!r}")
+    _check_batches(make, inputs, whole, joined=joined)
+    _check_states(make, inputs, whole, joined=joined)
 
 
 def check_limit(make: Callable[[], Stage[bytes, object]], start: bytes, filler: bytes, limit_bytes: int) -> None:
@@ -229,12 +228,30 @@ def _check_steps(
             raise LawBroken(f"promptness: {step!r} must bring {due!r} at once, it brings {so_far!r}")
 
 
-def _check_states(make: Callable[[], Stage[bytes, object]], data: bytes, whole: Outcome, *, joined: bool) -> None:
+def _check_batches(
+    make: Callable[[], Stage[In, object]], inputs: Sequence[In], whole: Outcome, *, joined: bool
+) -> None:
+    """Check that `feed_many` does what `feed` does, whatever the batches."""
+    for at in range(0, len(inputs) + 1, max(1, len(inputs) // BATCH_CUTS)):
+        stage = make()
+        items: list[object] = []
+        try:
+            items += stage.feed_many(inputs[:at])
+            items += stage.feed_many(inputs[at:])
+            items += stage.finish()
+        except (DecodeError, EncodeError) as error:
+            items += error.items
+        got = _concatenated(items) if joined else items
+        if list(got) != list(whole.items):
+            raise LawBroken(f"batches: feed_many cut at {at} gives {got!r}, feed {whole.items!r}")
+
+
+def _check_states(make: Callable[[], Stage[In, object]], inputs: Sequence[In], whole: Outcome, *, joined: bool) -> None:
     stage = make()
-    outcome(stage, [data])
-    _check_refuses(stage, [data])
+    outcome(stage, inputs)
+    _check_refuses(stage, inputs)
     stage.reset()
-    again = outcome(stage, [data], joined=joined)
+    again = outcome(stage, inputs, joined=joined)
     if again != whole:
         raise LawBroken(f"reset: the second time it gives {again}, the first {whole}")
 

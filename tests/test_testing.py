@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import pytest
@@ -97,6 +97,11 @@ class NeverForgets(Words):
         self._closed = None
 
 
+class ForgetsBatches(Words):
+    def feed_many(self, items: Iterable[bytes], /) -> list[bytes]:  # noqa: ARG002 - that is what is wrong with it
+        return []
+
+
 class CountsFromHere(Words):
     """An error's offset that depends on the cut."""
 
@@ -125,6 +130,7 @@ def test_a_stage_that_keeps_the_laws_passes() -> None:
         (NeverCloses, b"one two", [b"one", b"two"], "takes more input"),
         (NeverForgets, b"one two", [b"one", b"two"], "reset"),
         (CountsFromHere, b"one !", [b"one"], "split invariance"),
+        (ForgetsBatches, b"one two", [b"one", b"two"], "batches"),
     ],
 )
 def test_each_law_catches_the_stage_that_breaks_it(
@@ -132,6 +138,21 @@ def test_each_law_catches_the_stage_that_breaks_it(
 ) -> None:
     with pytest.raises(LawBroken, match=law):
         check_stage(make, wire, items)
+
+
+@pytest.mark.parametrize(
+    ("make", "outputs", "law"),
+    [
+        (Words, [[b"one"], [], []], "expected"),
+        (NeverForgets, [[b"one"], [], [b"two"]], "reset"),
+        (ForgetsBatches, [[b"one"], [], [b"two"]], "batches"),
+    ],
+)
+def test_each_law_of_items_catches_the_stage_that_breaks_it(
+    make: Callable[[], Stage[bytes, Any]], outputs: list[list[bytes]], law: str
+) -> None:
+    with pytest.raises(LawBroken, match=law):
+        check_items(make, [b"one ", b"two"], outputs)
 
 
 def test_a_record_without_end_that_is_taken_breaks_the_law() -> None:

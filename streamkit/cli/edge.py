@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Final, NoReturn, TypeVar
 import click
 
 from streamkit import __version__
+from streamkit.cli.main import CLOSED_PIPE, INTERRUPTED
 from streamkit.codecs.records import DEFAULT_LIMIT_BYTES
 from streamkit.codecs.stage import BadRecord, Stage
 from streamkit.errors import ConfigError, DecodeError, EncodeError, StreamkitError
@@ -39,8 +40,6 @@ __all__ = [
 USAGE: Final = 2
 BAD_INPUT: Final = 3
 IO_FAILED: Final = 4
-INTERRUPTED: Final = 130
-CLOSED_PIPE: Final = 141
 
 EXIT_CODES: Final = "Exit codes: 0 ok, 2 usage, 3 input not decodable or cut, 4 I/O, 130 Ctrl-C, 141 closed pipe."
 """The last line of every help text."""
@@ -99,10 +98,10 @@ def source_of(file: str | None) -> trio.abc.ReceiveStream:
 
     if file is not None and file != "-":
         path = Path(file)
-        if path.is_dir():
+        if file and path.is_dir():
             fail(f"{file}: it is a directory", USAGE)
         if not os.access(file, os.R_OK):
-            fail(f"{file}: {'it may not be read' if path.exists() else 'no such file'}", USAGE)
+            fail(f"{file or 'FILE'}: {'it may not be read' if path.exists() else 'no such file'}", USAGE)
         return as_source(file)
     if sys.__stdin__ is None:  # how Python shows that descriptor 0 was closed when it started; it may be another's now
         fail("standard input is closed", IO_FAILED)

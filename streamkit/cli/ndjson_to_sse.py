@@ -46,7 +46,7 @@ def labeller(event: str | None, event_field: str | None, id_field: str | None) -
         fields = value if isinstance(value, dict) else {}
         name = event or "message"
         if event_field is not None and fields.get(event_field) is not None:
-            name = _text(fields[event_field], event_field, numbers=False)
+            name = _text(fields[event_field], event_field, numbers=False) or name
         if id_field is not None and fields.get(id_field) is not None:
             last_id = _text(fields[id_field], id_field, numbers=True)
         return [SSEEvent(name, record.decode(), last_id)]
@@ -78,7 +78,7 @@ def _text(value: object, field: str, *, numbers: bool) -> str:
 @click.option(
     "--keepalive",
     "keepalive_s",
-    type=click.FloatRange(min=0, min_open=True),
+    type=click.FloatRange(min=0.001),
     metavar="SECONDS",
     help="Write a comment whenever nothing came for so long.",
 )

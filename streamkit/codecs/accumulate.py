@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Generic, TypeVar, overload
+from typing import Any, Final, Generic, TypeVar, overload
 
 from streamkit.codecs.records import DEFAULT_LIMIT_BYTES, check_limit
 from streamkit.codecs.stage import Stage
 from streamkit.errors import ConfigError, LimitExceeded
 
 __all__ = ["Accumulator"]
+
+BLOCK_PIECES: Final = 1024
+"""How many pieces are kept apart before they are joined."""
 
 DataT = TypeVar("DataT", bytes, str)
 
@@ -47,6 +50,7 @@ class Accumulator(Stage[DataT, DataT], Generic[DataT]):
 
     def _start(self) -> None:
         self._pieces: list[DataT] = []
+        self._blocks: list[DataT] = []  # earlier pieces, joined: a short piece takes ten times its length
         self.size_bytes = 0
 
     def feed(self, data: DataT, /) -> list[DataT]:
@@ -63,6 +67,9 @@ class Accumulator(Stage[DataT, DataT], Generic[DataT]):
             self._pieces.append(data[:room])
         elif room > 0 and isinstance(data, str):
             self._pieces.append(data.encode("utf-8", "ignore")[:room].decode("utf-8", "ignore"))
+        if len(self._pieces) > BLOCK_PIECES:
+            self._blocks.append(self._kind().join(self._pieces))
+            self._pieces = []
         return [data]
 
     def reset(self) -> None:
@@ -77,9 +84,10 @@ class Accumulator(Stage[DataT, DataT], Generic[DataT]):
     @property
     def prefix(self) -> DataT:
         """As much of the start as the bound allows; of text, whole characters."""
-        if len(self._pieces) != 1:
-            self._pieces = [self._kind().join(self._pieces)]
-        return self._pieces[0]
+        if self._pieces or len(self._blocks) != 1:
+            self._blocks = [self._kind().join((*self._blocks, *self._pieces))]
+            self._pieces = []
+        return self._blocks[0]
 
     @property
     def value(self) -> DataT:

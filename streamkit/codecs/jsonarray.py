@@ -38,8 +38,9 @@ _SPACE = re.compile(rb"[ \t\r\n]*")
 _LETTERS = re.compile(rb"[a-z]*")
 _NUMBER = re.compile(rb"[-+.0-9eE]*")
 # A whole string is one token, so its brackets are not seen; a lone quote is one whose string does not end in this read.
-_TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|["\[\]{}]', re.DOTALL)
-_REST_OF_STRING = re.compile(rb'[^"\\]*(?:\\.[^"\\]*)*', re.DOTALL)
+# Possessive, because sre otherwise keeps 60 bytes for each escape in case it has to go back.
+_TOKEN = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"|["\[\]{}]', re.DOTALL)
+_REST_OF_STRING = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
 
 LITERAL_BYTES: Final = {b"t": 4, b"f": 5, b"n": 4}
 
@@ -149,6 +150,7 @@ class JSONArrayDecoder(Stage[bytes, ElementT], Generic[ElementT]):
         if self._state == "end":
             return []
         inside = self._state not in EXPECTED
+        is_counted = inside and self._element_bytes > self._limit_bytes
         held = self._element_bytes if inside else 0
         where = "inside an element" if inside else f"where the array has {EXPECTED[self._state]} to come"
         raise self._fail(
@@ -156,7 +158,7 @@ class JSONArrayDecoder(Stage[bytes, ElementT], Generic[ElementT]):
                 f"the input ends {where}",
                 dropped_bytes=held,
                 stage=self.name,
-                record=self._elements + 1,
+                record=self._elements if is_counted else self._elements + 1,
                 offset=self._end,
                 excerpt=excerpt_of(self._element, len(self._element)),
             )

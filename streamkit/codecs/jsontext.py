@@ -40,13 +40,15 @@ decode = msgspec.json.Decoder().decode
 `decode_checked` then says why."""
 
 _encode = msgspec.json.Encoder().encode
+_FLOAT_TRACES: Final = (b"null", b'"nan"', b'inf"')
 _LINE_SEPARATORS: Final = (
     ("\u0085".encode(), rb"\u0085"),
     ("\u2028".encode(), rb"\u2028"),
     ("\u2029".encode(), rb"\u2029"),
 )
 
-_STRING = rb'"[^"\\]*(?:\\.[^"\\]*)*"?'
+# Possessive, because sre otherwise keeps 60 bytes for each escape in case it has to go back.
+_STRING = rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?'
 _BRACKET = re.compile(rb"%s|[\[\]{}]" % _STRING, re.DOTALL)
 _NUMBER = re.compile(rb"%s|-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?" % _STRING, re.DOTALL)
 _POSITION = re.compile(r"\(byte ([0-9]+)\)$")
@@ -119,9 +121,12 @@ def encode_value(value: object) -> bytes:
         raise ValueError(msg) from None
     except (TypeError, ValueError, OverflowError) as error:
         raise ValueError(str(error)) from None
-    # msgspec writes NaN and the infinities as null, silently; only a text with a null in it can hold one.
-    if b"null" in text and _has_unwritable_float(value):
+    # msgspec writes NaN and the infinities as null, silently, or as a key's text; only such a text can hold one.
+    if any(trace in text for trace in _FLOAT_TRACES) and _has_unwritable_float(msgspec.to_builtins(value)):
         msg = "NaN and the infinities have no JSON form"
+        raise ValueError(msg)
+    if too_deep_at(text) is not None:
+        msg = f"a value nested deeper than {MAX_DEPTH} levels: no decoder of ours would take it"
         raise ValueError(msg)
     if not text.isascii():
         for raw, escaped in _LINE_SEPARATORS:
@@ -137,6 +142,7 @@ def _has_unwritable_float(value: object) -> bool:
             if not isfinite(each):
                 return True
         elif isinstance(each, dict):
+            waiting += each
             waiting += each.values()
         elif isinstance(each, (list, tuple, set, frozenset)):
             waiting += each
@@ -153,7 +159,9 @@ def _explained(text: bytes, error: ValueError | RecursionError) -> JSONTextError
         return JSONTextError("a number outside the range of a double", "number-range", _big_number_at(text))
     position, fault = _fault_in(text, error)
     found = JSONTextError(f"invalid JSON: {fault}", "invalid-json", position)
-    surrogate = _lone_surrogate_at(text)
+    # Whatever else may be wrong matters only where it comes first, so nothing beyond that place is searched.
+    searched = text[: min(position + 1, SCANNED_BYTES)]
+    surrogate = _lone_surrogate_at(searched)
     if surrogate is not None and surrogate <= position:
         found = JSONTextError("invalid JSON: a surrogate without its other half", "invalid-json", surrogate)
     try:
@@ -161,11 +169,11 @@ def _explained(text: bytes, error: ValueError | RecursionError) -> JSONTextError
     except UnicodeDecodeError as bad:
         if bad.start <= found.position or isinstance(error, UnicodeDecodeError):
             found = JSONTextError(f"invalid UTF-8: {bad.reason}", "invalid-utf8", bad.start)
-    deep = _deep_bracket_at(text)
+    deep = _deep_bracket_at(searched)
     if deep is not None and deep <= found.position:
         found = _too_deep(deep)
     elif isinstance(error, RecursionError) and found.position == len(text):
-        found = _too_deep(0)  # the caller's stack left less room than MAX_DEPTH needs
+        found = _too_deep(0)  # too deep further on, or the caller's stack left less room than MAX_DEPTH needs
     return found
 
 

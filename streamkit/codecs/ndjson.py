@@ -184,12 +184,12 @@ class NDJSONDecoder(Stage[bytes, RecordT], Generic[RecordT]):
         if self._at_start and last.startswith(BOM):
             last = last[len(BOM) :]
             start += len(BOM)
-        if not last.strip(WHITE_SPACE):
+        if not last.strip(WHITE_SPACE):  # without its LF it is not a line, and so not a blank one
             return []
         self._records += 1
         out: list[object] = []
         try:
-            out += self._parse(last)
+            out += self._parse(last.removesuffix(b"\r"))
         except JSONTextError as error:
             raise self._fail(
                 TruncatedError(
@@ -249,7 +249,13 @@ class NDJSONDecoder(Stage[bytes, RecordT], Generic[RecordT]):
     def _parse(self, record: bytes) -> Sequence[object]:
         value = decode_checked(record)
         if self._convert is not None:
-            return self._convert(record if self._raw else value)
+            try:
+                return self._convert(record if self._raw else value)
+            except ValueError:
+                raise
+            except Exception:
+                self._closed = "its convert function has failed"  # records are lost: nothing may follow as if none were
+                raise
         return (record if self._raw else value,)
 
     def _error(self, error: ValueError, record: bytes, start: int) -> DecodeError:

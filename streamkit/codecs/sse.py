@@ -39,6 +39,9 @@ __all__ = ["SSEDecoder"]
 ItemT = TypeVar("ItemT", covariant=True)
 OtherT = TypeVar("OtherT")
 
+BLOCK_LINES: Final = 1024
+"""How many data lines of an event are kept apart before they are joined."""
+
 SMALL_BYTES: Final = 4096
 """Up to which length an unfinished line is kept as bytes."""
 
@@ -144,6 +147,7 @@ class SSEDecoder(Stage[bytes, ItemT], Generic[ItemT]):
         # then a bytearray, because adding to long bytes copies them.
         self._line: bytes | bytearray = b""
         self._data: list[str] = []
+        self._data_blocks: list[str] = []  # earlier data lines, joined: a short string takes ten times its length
         self._event = ""
         self._id = ""
         self._held_bytes = 0  # the length of the lines that the three above came from
@@ -297,15 +301,20 @@ class SSEDecoder(Stage[bytes, ItemT], Generic[ItemT]):
                 self._block_start = position
             elif not self._skipping:
                 self._take_line(text, out)
-        self._line = bytearray(self._line) + tail if self._line else tail
+        self._hold(tail)
         if checked:
             self._check_limit(self._line, position, out)
             if self._skipping:
                 self._line = self._line[:1]  # one byte is enough to know that the line is not blank
         self._fast = self._after_blank and not (self._after_cr or self._at_start or self._skipping)
 
+    def _hold(self, piece: bytes) -> None:
+        if len(self._line) + len(piece) > SMALL_BYTES and isinstance(self._line, bytes):
+            self._line = bytearray(self._line)
+        self._line += piece
+
     def _take_line(self, line: bytes, out: list[Any]) -> None:
-        if line[:6] == b"data: ":
+        if line[:6] == b"data: " and len(self._data) < BLOCK_LINES:
             self._data.append(line[6:].decode("utf-8", "replace"))
             self._held_bytes += len(line) + 1
             return
@@ -329,6 +338,9 @@ class SSEDecoder(Stage[bytes, ItemT], Generic[ItemT]):
             self.ignored_lines += 1
             return
         self._held_bytes += len(line) + 1
+        if len(self._data) > BLOCK_LINES:
+            self._data_blocks.append("\n".join(self._data[:-1]))
+            self._data = self._data[-1:]
 
     def _dispatch(self, out: list[Any]) -> None:
         """Take a blank line."""
@@ -341,6 +353,9 @@ class SSEDecoder(Stage[bytes, ItemT], Generic[ItemT]):
             return
         data = self._data[0] if len(self._data) == 1 else "\n".join(self._data)
         self._data = []
+        if self._data_blocks:
+            data = "\n".join((*self._data_blocks, data))
+            self._data_blocks = []
         self._events += 1
         event = SSEEvent(event_type, data, self._id)
         if self._convert is None:
@@ -353,6 +368,9 @@ class SSEDecoder(Stage[bytes, ItemT], Generic[ItemT]):
             bad = bad_record_error(error, data.encode(), stage=self.name, number=self._events, start=None)
             bad.offset = self._block_start
             self._bad(bad, out)
+        except Exception:
+            self._closed = "its convert function has failed"  # events are lost: nothing may follow as if none were
+            raise
 
     def _check_limit(self, line: bytes | bytearray, line_start: int, out: list[Any]) -> None:
         """If the event being read is over the limit with `line`, give it up and skip to the next blank line."""
@@ -361,6 +379,7 @@ class SSEDecoder(Stage[bytes, ItemT], Generic[ItemT]):
             return
         self._events += 1
         self._data = []
+        self._data_blocks = []
         self._event = ""
         self._id = self.last_event_id
         self._held_bytes = 0

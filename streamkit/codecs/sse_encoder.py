@@ -27,7 +27,8 @@ class SSEEncoder(Stage[object, bytes]):
     """Events to bytes, one frame for each, LF line ends, one `data: ` line where the data has no line break.
 
     Takes `SSEEvent`, `SSEComment`, and data alone as `bytes` (UTF-8, passed on unchanged) or `str`. The id is written
-    when it differs from the one before, because a reader keeps it; the type is left out where it is "message".
+    when it differs from the one before, because a reader keeps it; the type is left out where it is "message" or empty
+    (the format has no empty type: a reader makes "message" of it).
     """
 
     name = "sse-encoder"
@@ -70,7 +71,7 @@ class SSEEncoder(Stage[object, bytes]):
         self._items += 1
         try:
             frame = self._head + self._frame(item)
-        except ValueError as error:
+        except (ValueError, TypeError, AttributeError) as error:
             raise self._fail(EncodeError(_reason(error), stage=self.name, record=self._items)) from None
         self._head = b""
         return [frame]
@@ -109,7 +110,8 @@ class SSEEncoder(Stage[object, bytes]):
         return b"%b%b%b\n\n" % (head, prefix, (b"\n\n" + prefix).join(items))
 
     def _frame(self, item: object) -> bytes:
-        if isinstance(item, bytes):
+        if isinstance(item, (bytes, bytearray, memoryview)):
+            item = bytes(item)
             return b"%b%b\n" % (self._bare_prefix, _lines(b"data", item))
         if isinstance(item, str):
             return b"%b%b\n" % (self._bare_prefix, _lines(b"data", item.encode()))
@@ -150,5 +152,5 @@ def _lines(field: bytes, value: bytes) -> bytes:
     return b"".join([b"%b%b\n" % (prefix, line) for line in (*lines, last[:-1])])
 
 
-def _reason(error: ValueError) -> str:
+def _reason(error: Exception) -> str:
     return "text with a lone surrogate has no UTF-8 form" if isinstance(error, UnicodeEncodeError) else str(error)

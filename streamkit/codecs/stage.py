@@ -147,10 +147,11 @@ class Pipeline(Stage[In, Out]):
         if self._closed is not None:
             self._check_open()
         items: list[object] = [item]
-        stage = self.stages[0]
+        position = -1
         try:
             # One item at a time is what a live stream brings, and `feed` costs half of `feed_many` for it.
             for stage in self.stages:
+                position += 1
                 if len(items) == 1:
                     items = stage.feed(items[0])
                 elif items:
@@ -158,13 +159,13 @@ class Pipeline(Stage[In, Out]):
                 else:
                     break
         except (DecodeError, EncodeError) as error:
-            raise self._failed(error, stage) from None
+            raise self._failed(error, position) from None
         return cast("list[Out]", items)
 
     def feed_many(self, items: Iterable[In], /) -> list[Out]:
         if self._closed is not None:
             self._check_open()
-        return cast("list[Out]", self._through(list(items), self.stages))
+        return cast("list[Out]", self._through(list(items), 0))
 
     def finish(self) -> list[Out]:
         if self._closed is not None:
@@ -180,7 +181,7 @@ class Pipeline(Stage[In, Out]):
                     error.items = [*fed, *error.items]
                     raise
             except (DecodeError, EncodeError) as error:
-                raise self._failed(error, self.stages[position]) from None
+                raise self._failed(error, position) from None
         super().finish()
         return cast("list[Out]", items)
 
@@ -189,22 +190,22 @@ class Pipeline(Stage[In, Out]):
         for stage in self.stages:
             stage.reset()
 
-    def _through(self, items: list[object], stages: Sequence[Stage[object, object]]) -> list[object]:
-        stage = self.stages[0]
+    def _through(self, items: list[object], first: int) -> list[object]:
+        """Feed `items` to the stage at position `first`, what it puts out to the next, and so on."""
+        position = first
         try:
-            for stage in stages:
+            for position in range(first, len(self.stages)):
                 if not items:
                     break
-                items = stage.feed_many(items)
+                items = self.stages[position].feed_many(items)
         except (DecodeError, EncodeError) as error:
-            raise self._failed(error, stage) from None
+            raise self._failed(error, position) from None
         return items
 
-    def _failed(self, error: DecodeError | EncodeError, stage: Stage[object, object]) -> DecodeError | EncodeError:
-        """Run what `stage` completed before `error` through the stages after it, and close the pipeline.
+    def _failed(self, error: DecodeError | EncodeError, position: int) -> DecodeError | EncodeError:
+        """Run what the stage at `position` completed before `error` through those after it, and close the pipeline.
 
         A later stage may fail on one of those items. That item lies earlier in the stream than `error`, so its error is
         the one to be raised, and it is raised from here.
         """
-        after = self.stages[self.stages.index(stage) + 1 :]
-        return self._fail(error, self._through(list(error.items), after))
+        return self._fail(error, self._through(list(error.items), position + 1))

@@ -3,7 +3,8 @@
 `trio.lowlevel.FdStream` puts the open file description in non-blocking mode, and a description is shared: with the
 shell, with the other end of a pipeline, with stdin when stdout is the same terminal. They then fail with EAGAIN. So:
 
-- reads wait until the descriptor is readable and then read once, which does not block, in whatever mode it is;
+- reads wait until the descriptor is readable and then read once, which does not block, in whatever mode it is (unless
+  another process reads from the same description, and takes what was there);
 - writes go through a description of our own, opened from /proc, in non-blocking mode; where that cannot be had, through
   a thread, which costs about 0.1 ms a write.
 
@@ -53,12 +54,9 @@ class FdSource(trio.abc.ReceiveStream):
             self._is_file = stat.S_ISREG(os.fstat(self._fd).st_mode)
         if not self._is_file:
             try:
-                await trio.lowlevel.wait_readable(self._fd)
+                return await self._read_when_ready(size)
             except PermissionError:  # epoll refuses what is always ready: /dev/null, /dev/zero
                 self._is_file = True
-            else:
-                self._check_open()
-                return os.read(self._fd, size)
         if self._ahead_at < len(self._ahead):
             await trio.lowlevel.checkpoint()
         else:
@@ -67,6 +65,15 @@ class FdSource(trio.abc.ReceiveStream):
         start = self._ahead_at
         self._ahead_at += size
         return self._ahead[start : start + size]
+
+    async def _read_when_ready(self, size: int) -> bytes:
+        while True:
+            await trio.lowlevel.wait_readable(self._fd)
+            self._check_open()
+            try:
+                return os.read(self._fd, size)
+            except BlockingIOError:  # another reader of the same description was faster
+                continue
 
     async def aclose(self) -> None:
         """Close the descriptor if it is ours, and refuse further reads."""
@@ -138,6 +145,7 @@ class FdSink(trio.abc.SendStream):
         if not self._closed:
             self._closed = True
             if self._socket is not None:
+                trio.lowlevel.notify_closing(self._socket)
                 self._socket.close()
             for fd, is_ours in ((self._own_fd, True), (self._fd, self._close)):
                 if fd is not None and is_ours:

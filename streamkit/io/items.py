@@ -16,7 +16,7 @@ import trio
 
 __all__ = ["End", "Failed", "Item", "Items"]
 
-T = TypeVar("T")
+T = TypeVar("T", covariant=True)
 
 
 class Items(ABC, Generic[T]):

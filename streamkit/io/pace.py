@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import count
+from math import inf, isnan
 from typing import Any, TypeVar, overload
 
 import trio
@@ -27,10 +28,10 @@ def every(gap_s: float) -> Iterator[float]:
     """Yield 0, gap_s, 2 gap_s, ... (multiplied, so that rounding does not add up).
 
     Raises:
-        ConfigError: the gap is negative.
+        ConfigError: the gap is negative or no finite number.
     """
-    if not gap_s >= 0:
-        msg = f"gap_s is {gap_s}, but time does not run backwards"
+    if not 0 <= gap_s < inf:
+        msg = f"gap_s is {gap_s:g}, but a gap is a number of seconds, from 0"
         raise ConfigError(msg)
     return (n * gap_s for n in count())
 
@@ -52,7 +53,11 @@ class Paced(Items[T]):
         if not self._waiting:
             self._waiting.extend(await self._upstream.receive_batch())
         if self._next_due is None:
-            self._next_due = self._start + next(self._due_s, 0.0)
+            due_s = next(self._due_s, 0.0)
+            if isnan(due_s):
+                msg = "a due time of pace is not a number"
+                raise ConfigError(msg)
+            self._next_due = self._start + due_s
         await trio.sleep_until(self._next_due)
         self._next_due = None
         return [self._waiting.popleft()]

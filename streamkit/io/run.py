@@ -145,8 +145,11 @@ async def push(
 
     Meant for a nursery: `nursery.start_soon(push, source, stage, send_channel)`. Cancelling it closes the source and
     the channel, and sends no `End`: a receiver sees the channel end without one. A receiver that closes its end stops
-    the task and closes the source. An exception of the source or the stage is sent, not raised, so that one broken
-    stream does not take its nursery down.
+    the task and closes the source when the next item comes; to stop a source that is silent, cancel the task. An
+    exception of the source or the stage is sent, not raised, so that one broken stream does not take its nursery down.
+
+    Raises:
+        ConfigError: the source is none.
     """
     async with send_channel, Staged(as_items(source), stage) as items:
         message: Item[T] | End | Failed

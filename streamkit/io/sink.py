@@ -27,6 +27,8 @@ def stdout_sink() -> trio.abc.SendStream:
 def path_sink(path: str | os.PathLike[str]) -> trio.abc.SendStream:
     """Open a file for writing, from its start, and return it as a sink; close it, as an async context manager for one.
 
+    Opening a named pipe waits, and the whole loop with it, until it has a reader.
+
     Raises:
         OSError: it cannot be opened for writing.
     """

@@ -46,8 +46,9 @@ def as_source(source: ByteSource) -> trio.abc.ReceiveStream:
     A source is a path (opened at the first read), a `ReceiveStream` (itself), an `httpx.Response` that was opened with
     `stream=True`, or any async iterable of bytes.
 
-    Closing the stream closes what it reads from. A read of an async generator is not safe to cancel (the cancellation
-    ends the generator, and so the stream); a read of anything else is.
+    Closing the stream closes what it reads from. Cancelling a read loses nothing, except for an async generator and an
+    `httpx.Response`, whose body is one: there it ends the stream, and later reads raise `BrokenResourceError`. (`idle`
+    does not cancel reads, and is safe for these too.)
 
     Raises:
         ConfigError: it is none of these.
@@ -104,27 +105,48 @@ class PathSource(trio.abc.ReceiveStream):
 
 
 class IterableSource(trio.abc.ReceiveStream):
-    """An async iterable of bytes. Empty pieces are passed over: in a stream they would mean the end."""
+    """An async iterable of bytes. Empty pieces are passed over: in a stream they would mean the end.
+
+    A cancellation that reaches an async generator ends it. What it had to give is lost then, and every later read says
+    so with a `BrokenResourceError`: a stream that was cut must not look as if it had ended.
+    """
 
     def __init__(self, iterable: AsyncIterable[bytes]) -> None:
         self._iterator = aiter(iterable)
         self._rest = b""
         self._ended = False
+        self._closed = False
+        self._broken: BaseException | None = None
 
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
-        """Return the next piece, at most `max_bytes` of it; b"" at the end."""
+        """Return the next piece, at most `max_bytes` of it; b"" at the end.
+
+        Raises:
+            trio.BrokenResourceError: an earlier read was cancelled, or failed.
+            trio.ClosedResourceError: this source was closed.
+        """
+        if self._closed:
+            msg = "this source was closed"
+            raise trio.ClosedResourceError(msg)
+        if self._broken is not None:
+            msg = "an earlier read of this source was cancelled or failed, which ended it"
+            raise trio.BrokenResourceError(msg) from self._broken
+        await trio.lowlevel.checkpoint()  # the iterable may have none
         while not self._rest and not self._ended:
             try:
                 self._rest = await anext(self._iterator)
             except StopAsyncIteration:
                 self._ended = True
+            except BaseException as error:
+                self._broken = error
+                raise
         size = len(self._rest) if max_bytes is None else max_bytes
         piece, self._rest = self._rest[:size], self._rest[size:]
         return piece
 
     async def aclose(self) -> None:
         """End the iteration; an async generator runs its `finally` blocks now, in this task."""
-        self._ended = True
+        self._closed = True
         self._rest = b""
         close = getattr(self._iterator, "aclose", None)
         if close is None:
@@ -152,7 +174,7 @@ class ResponseSource(IterableSource):
         try:
             await self._response.aclose()
         finally:
-            if not self._ended:
+            if not (self._closed or self._ended or self._broken):
                 with trio.move_on_after(CLOSE_S, shield=True):
                     await self._unwind()
             await super().aclose()

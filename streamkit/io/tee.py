@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar, overload
 
 import trio
 
-from streamkit.errors import ConfigError
+from streamkit.errors import ConfigError, IdleTimeout
 from streamkit.io.items import Items
 from streamkit.io.run import as_items
 from streamkit.io.source import ByteSource
@@ -78,6 +78,8 @@ class Tee(Generic[T]):
         self._reading = True
         try:
             batch = await self._upstream.receive_batch()
+        except IdleTimeout:
+            raise  # the stream goes on, so only who asked is told
         except Exception as error:  # noqa: BLE001 - every reader is told, whatever it is
             self._outcome = error
         else:
@@ -117,6 +119,11 @@ def tee(source: ByteSource | Items[Any], readers: int = 2) -> Tee[Any]:
     """Give each of several readers all items of `source`.
 
     ::
+
+        async def show(events):
+            async with events:  # a reader that leaves without this holds up the others for ever
+                async for event in events:
+                    ...
 
         async with tee(pull(response, SSEDecoder())) as (shown, stored):
             nursery.start_soon(show, shown)

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,18 +17,27 @@ from streamkit import (
     BadRecord,
     ConfigError,
     DecodeError,
+    EncodeError,
     JSONArrayDecoder,
     JSONArrayEncoder,
     LimitExceeded,
     LineScanner,
     NDJSONDecoder,
+    NDJSONEncoder,
     SSEDecoder,
     SSEEncoder,
+    SSEEvent,
     Stage,
+    StageStateError,
     TruncatedError,
     Utf8Decoder,
 )
 from streamkit.testing import outcome, splits
+
+
+@dataclass
+class Point:
+    x: float
 
 
 def test_an_accumulator_has_the_whole_afterwards() -> None:
@@ -167,3 +180,139 @@ def test_a_bad_option_says_what_it_can_be() -> None:
         SSEEncoder(retry_ms=-1)
     with pytest.raises(ConfigError):
         Accumulator(int)  # type: ignore[arg-type]
+
+
+def peak_bytes(work: Callable[[], object]) -> int:
+    """How much memory a call takes at its most."""
+    tracemalloc.start()
+    try:
+        work()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize(
+    ("make", "piece", "times"),
+    [
+        (Accumulator, b"ab", 2**19),
+        (lambda: Accumulator(str), "abcd", 2**18),
+        (lambda: SSEDecoder(max_event_bytes=None), b"data:ab\n", 2**17),
+        (lambda: SSEDecoder(max_event_bytes=None), b"data:\n", 2**17),
+    ],
+    ids=["accumulator", "text", "short data lines", "empty data lines"],
+)
+def test_what_is_held_in_many_small_pieces_takes_little_more_than_its_size(
+    make: Callable[[], Stage[Any, Any]], piece: bytes | str, times: int
+) -> None:
+    def work() -> object:
+        stage = make()
+        for _ in range(times):
+            stage.feed(piece)
+        return stage.finish(), getattr(stage, "prefix", None)
+
+    assert peak_bytes(work) < 3 * len(piece) * times
+
+
+@pytest.mark.parametrize("make", [NDJSONDecoder, JSONArrayDecoder])
+@pytest.mark.parametrize("last", [b"1", b"x"])
+def test_strings_of_escapes_take_no_more_memory_than_others(make: type[Stage[bytes, object]], last: bytes) -> None:
+    record = b'["' + b"\\n" * 2**20 + b'",' + b"[]," * 600 + last + b"]"
+
+    def work() -> None:
+        outcome(make(), [b"[" + record + b"]\n"])
+
+    assert peak_bytes(work) < 6 * len(record)
+
+
+@pytest.mark.parametrize(
+    "value", [float("nan"), {"a": [1, {"b": float("inf")}]}, {float("nan"): 1}, {float("-inf"): 1}, Point(float("nan"))]
+)
+def test_what_json_has_no_form_for_is_refused(value: object) -> None:
+    with pytest.raises(EncodeError, match="no JSON form"):
+        NDJSONEncoder().feed(value)
+
+
+def test_what_no_decoder_of_ours_takes_is_not_written() -> None:
+    value: list[object] = []
+    for _ in range(600):
+        value = [value]
+    with pytest.raises(EncodeError, match="512"):
+        NDJSONEncoder().feed(value)
+    assert NDJSONEncoder().feed({"nan": None, "x": "null"}) == [b'{"nan":null,"x":"null"}\n']
+
+
+def test_what_is_no_event_is_refused() -> None:
+    for item in (5, SSEEvent(data=5), SSEEvent(id=None), SSEEvent(event="a\nb")):  # type: ignore[arg-type]
+        with pytest.raises(EncodeError):
+            SSEEncoder().feed(item)
+    assert SSEEncoder().feed(bytearray(b"x")) == SSEEncoder().feed_many([memoryview(b"x")]) == [b"data: x\n\n"]
+
+
+def test_a_convert_that_breaks_closes_the_decoder() -> None:
+    def broken(_: object) -> list[object]:
+        raise KeyError("k")
+
+    stages: list[tuple[Stage[bytes, object], bytes]] = [
+        (NDJSONDecoder(convert=broken), b"1\n"),
+        (SSEDecoder(convert=broken), b"data: 1\n\n"),
+    ]
+    for stage, wire in stages:
+        with pytest.raises(KeyError):
+            stage.feed(wire)
+        with pytest.raises(StageStateError, match="convert"):
+            stage.feed(wire)
+
+
+def test_the_last_record_has_no_line_end_either() -> None:
+    stage = NDJSONDecoder(raw=True)
+    assert (stage.feed(b"1\r"), stage.finish()) == ([], [b"1"])
+
+
+def test_an_element_over_the_limit_is_counted_once() -> None:
+    stage = JSONArrayDecoder(max_record_bytes=3, on_error="item")
+    first, second = stage.feed(b'[1,"aaaaaaa')
+    assert first == 1
+    assert isinstance(second, BadRecord)
+    with pytest.raises(TruncatedError) as caught:
+        stage.finish()
+    assert second.error.record == caught.value.record == 2
+
+
+def test_equal_stages_in_one_pipeline_are_still_two() -> None:
+    @dataclass
+    class Tag(Stage[bytes, bytes]):
+        name = "tag"
+
+        def feed(self, item: bytes, /) -> list[bytes]:
+            if item == b"bad!":
+                raise self._fail(EncodeError("bad", stage=self.name), [b"good"])
+            return [item + b"!"]
+
+    with pytest.raises(EncodeError) as caught:
+        (Tag() | Tag()).feed(b"bad")
+    assert caught.value.items == [b"good"]
+
+
+@pytest.mark.parametrize("start", [b"", b"event: x\n", b": comment\ndata: 1\n", b"data: 1\n\n"])
+def test_a_long_line_is_not_copied_for_each_read(start: bytes) -> None:
+    """Of what is held, a read copies at most a few bytes: the memory it takes for a moment says so."""
+    stage = SSEDecoder()
+    stage.feed(start + b"data: " + bytes(2**20))
+    for _ in range(3):
+        stage.feed(b"x" * 64)
+    assert peak_bytes(lambda: [stage.feed(b"x" * 64) for _ in range(20)]) < 2**19
+
+
+def test_retry_has_at_most_15_digits() -> None:
+    stage = SSEDecoder()
+    stage.feed(b"retry: 123456789012345\nretry: 1234567890123456\n")
+    assert stage.retry_ms == 123456789012345
+
+
+def test_the_lf_of_a_blank_lines_crlf_belongs_to_that_line() -> None:
+    stage = SSEDecoder()
+    for piece in (b"data: a\r\n\r", b"\ndata: b"):
+        stage.feed(piece)
+    stage.finish()
+    assert stage.dropped_bytes == 7
