@@ -40,6 +40,8 @@ STAGES: dict[str, tuple[MakeStage, bytes, bytes]] = {
     "NDJSONDecoder": (NDJSONDecoder, b"", b"\n"),
     "NDJSONDecoder(raw=True)": (partial(NDJSONDecoder, raw=True), b"", b"\n"),
     "SSEDecoder": (SSEDecoder, b"data: ", b"\n\n"),
+    # An event of two fields does not take the decoder's shortcut, and neither does the first event of any stream.
+    "SSEDecoder, event and data": (SSEDecoder, b"event: x\ndata: ", b"\n\n"),
 }
 
 

@@ -314,25 +314,28 @@ class SSEDecoder(Stage[bytes, ItemT], Generic[ItemT]):
         self._line += piece
 
     def _take_line(self, line: bytes, out: list[Any]) -> None:
-        if line[:6] == b"data: " and len(self._data) < BLOCK_LINES:
-            self._data.append(line[6:].decode("utf-8", "replace"))
+        if line[:5] == b"data:" and len(self._data) < BLOCK_LINES:
+            start = 6 if line[5:6] == b" " else 5
+            # A slice is the cheaper way, but it is a copy, and of 8 MiB one too many.
+            value = line[start:] if len(line) <= SMALL_BYTES else memoryview(line)[start:]
+            self._data.append(str(value, "utf-8", "replace"))
             self._held_bytes += len(line) + 1
             return
-        name, _, value = line.partition(b":")
-        value = value.removeprefix(b" ")
+        name, _, field = line.partition(b":")
+        field = field.removeprefix(b" ")
         if name == b"event":
-            self._event = value.decode("utf-8", "replace")
+            self._event = field.decode("utf-8", "replace")
         elif name == b"data":
-            self._data.append(value.decode("utf-8", "replace"))
+            self._data.append(field.decode("utf-8", "replace"))
         elif name == b"id":
-            if b"\0" not in value:
-                self._id = value.decode("utf-8", "replace")
+            if b"\0" not in field:
+                self._id = field.decode("utf-8", "replace")
         elif not name:
             if self._comments:
-                out.append(SSEComment(value.decode("utf-8", "replace")))
+                out.append(SSEComment(field.decode("utf-8", "replace")))
             return
-        elif name == b"retry" and value.isdigit() and len(value) <= MAX_RETRY_DIGITS:
-            self.retry_ms = int(value)
+        elif name == b"retry" and field.isdigit() and len(field) <= MAX_RETRY_DIGITS:
+            self.retry_ms = int(field)
             return
         else:
             self.ignored_lines += 1
