@@ -10,15 +10,15 @@ The rules that most implementations break, and that this one keeps:
 - What is pending at the end of the input is dropped. `dropped_bytes` says how much that was, and `flush_partial`
   dispatches it instead, for servers that forget the last blank line.
 
-Two ways through, with the same result: a machine that takes line after line, and a shortcut for what nearly every LLM
-server sends, blocks of one `data: ` line each with LF ends. The shortcut decodes and splits a whole read at once and
-costs a third. Not here: what the data means, `[DONE]` included. That is a dialect's business.
+Two ways through, with the same result: the machine here, which takes line after line, and a shortcut for what nearly
+every LLM server sends (`streamkit.codecs.sse_blocks`).
+
+Not here: what the data means, `[DONE]` included. That is a dialect's business.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from itertools import repeat
 from typing import Any, Final, Generic, Literal, TypeVar, overload
 
 from streamkit.codecs.lines import CR, LF
@@ -30,6 +30,7 @@ from streamkit.codecs.records import (
     check_choice,
     check_limit,
 )
+from streamkit.codecs.sse_blocks import SMALL_BYTES, take_blocks
 from streamkit.codecs.sse_events import SSEComment, SSEEvent
 from streamkit.codecs.stage import BadRecord, Stage
 from streamkit.errors import DecodeError, LimitExceeded, excerpt_of
@@ -42,14 +43,8 @@ OtherT = TypeVar("OtherT")
 BLOCK_LINES: Final = 1024
 """How many data lines of an event are kept apart before they are joined."""
 
-SMALL_BYTES: Final = 4096
-"""Up to which length an unfinished line is kept as bytes."""
-
 MAX_RETRY_DIGITS: Final = 15
 """Longer retry values are ignored: 10**15 ms is 30000 years, and int() itself refuses 4301 digits."""
-
-
-_MESSAGE: Final = repeat("message")
 
 
 class SSEDecoder(Stage[bytes, ItemT], Generic[ItemT]):
@@ -174,8 +169,12 @@ class SSEDecoder(Stage[bytes, ItemT], Generic[ItemT]):
                 self._end += len(data)
                 return []
             if self._convert is None:
-                events = self._feed_blocks(data)
-                if events is not None:
+                taken = take_blocks(self._line, data, self.last_event_id)
+                if taken is not None:
+                    events: list[Any]
+                    events, self._line = taken
+                    self._end += len(data)
+                    self._events += len(events)
                     return events
         if self._closed is not None:
             self._check_open()
@@ -203,64 +202,6 @@ class SSEDecoder(Stage[bytes, ItemT], Generic[ItemT]):
         else:
             self.dropped_bytes = self._end - self._block_start
         return out
-
-    def _feed_blocks(self, data: bytes) -> list[Any] | None:
-        r"""Take a read whose last line is blank if its blocks are all one `data: ` line each; else return None.
-
-        The blocks are cut at every `\n\ndata: `. If no piece then holds a line feed, each is one data line and nothing
-        else: looking once through all of them proves it. Invalid UTF-8 is left to the slow way, which replaces it.
-        """
-        end, tail = len(data) - 2, b""
-        if data[-2:] != b"\n\n":
-            last = data.rfind(b"\n")
-            if not last or data[last - 1] != LF:
-                return None
-            end, tail = last - 1, data[last + 1 :]
-        line = self._line
-        if isinstance(line, bytearray):
-            return self._end_long_line(line, data[:end], tail, len(data))
-        if line:
-            blocks = b"".join((line, data))
-            if blocks[:6] != b"data: ":
-                return None
-            blocks = blocks[6 : end - len(data)]
-        elif data[:6] == b"data: ":
-            blocks = data[6:end]
-        else:
-            return None
-        events: list[Any] | None = None
-        try:
-            if LF not in blocks:
-                events = [SSEEvent("message", blocks.decode(), self.last_event_id)]
-            else:
-                pieces = blocks.rsplit(b"\n\ndata: ")  # the same pieces as split's, in half the time
-                if LF not in b"".join(pieces):
-                    events = [*map(SSEEvent, _MESSAGE, map(bytes.decode, pieces), repeat(self.last_event_id))]
-        except UnicodeDecodeError:
-            pass
-        if events is None:
-            return None
-        self._line = tail
-        self._end += len(data)
-        self._events += len(events)
-        return events
-
-    def _end_long_line(self, line: bytearray, rest: bytes, tail: bytes, size: int) -> list[Any] | None:
-        """Do the same for a long unfinished line and its rest, decoding it in place: each copy of 8 MiB counts."""
-        if line[:6] != b"data: " or LF in rest:
-            return None
-        held = len(line)
-        line += rest
-        try:
-            with memoryview(line) as whole:
-                text = str(whole[6:], "utf-8")
-        except UnicodeDecodeError:
-            del line[held:]
-            return None
-        self._line = tail
-        self._end += size
-        self._events += 1
-        return [SSEEvent("message", text, self.last_event_id)]
 
     def _feed_lines(self, data: bytes, out: list[Any]) -> None:
         if self._fast:
