@@ -169,9 +169,8 @@ class SSEDecoder(Stage[bytes, ItemT], Generic[ItemT]):
                 self._end += len(data)
                 return []
             if self._convert is None:
-                taken = take_blocks(self._line, data, self.last_event_id)
+                taken: tuple[list[Any], bytes] | None = take_blocks(self._line, data, self.last_event_id)
                 if taken is not None:
-                    events: list[Any]
                     events, self._line = taken
                     self._end += len(data)
                     self._events += len(events)
