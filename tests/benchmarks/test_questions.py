@@ -24,7 +24,7 @@ EXPECTED_ROWS = {
     "sse-decode": 6,
     "ndjson-decode": 4,
     "jq": 2,
-    "long-line": 18,
+    "long-line": 22,
     "pipeline": 3,
     "filter-delay": 1,
     "startup": 1,
