@@ -33,7 +33,7 @@ TARGETS = {
     "sse-decode": 4,
     "ndjson-decode": 1,
     "jq": 1,
-    "long-line": 16,
+    "long-line": 20,
     "pipeline": 1,
     "filter-delay": 1,
     "startup": 1,
