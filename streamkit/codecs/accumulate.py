@@ -50,7 +50,7 @@ class Accumulator(Stage[DataT, DataT], Generic[DataT]):
 
     def _start(self) -> None:
         self._pieces: list[DataT] = []
-        self._blocks: list[DataT] = []  # earlier pieces, joined: a short piece takes ten times its length
+        self._blocks: list[DataT] = []  # earlier pieces, joined: a short piece takes many times its length
         self.size_bytes = 0
 
     def feed(self, data: DataT, /) -> list[DataT]:

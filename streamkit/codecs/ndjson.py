@@ -155,7 +155,7 @@ class NDJSONDecoder(Stage[bytes, RecordT], Generic[RecordT]):
         values: Iterable[object] = map(decode, lines)
         try:
             # For raw records each value is discarded at once, which keeps the allocator on the same memory: a list of
-            # them would cost a third more.
+            # them would cost a quarter more.
             records = lines if self._raw else list(values)
             deque(values, maxlen=0)
         except (ValueError, RecursionError):

@@ -10,7 +10,7 @@ __all__ = ["SSEComment", "SSEEvent"]
 class SSEEvent(msgspec.Struct, frozen=True, gc=False):
     """One dispatched event.
 
-    A msgspec Struct because it is built in 0.1 us, where a slots class takes twice and a named tuple four times that.
+    A msgspec Struct because it is built in 0.07 us, where a slots class takes twice and a named tuple thrice that.
 
     Attributes:
         event: its type, "message" where the stream names none.

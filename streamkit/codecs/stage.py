@@ -149,7 +149,7 @@ class Pipeline(Stage[In, Out]):
         items: list[object] = [item]
         position = -1
         try:
-            # One item at a time is what a live stream brings, and `feed` costs half of `feed_many` for it.
+            # One item at a time is what a live stream brings, and `feed` is the shorter way for it.
             for stage in self.stages:
                 position += 1
                 if len(items) == 1:
