@@ -138,11 +138,11 @@ class SSEDecoder(Stage[bytes, ItemT], Generic[ItemT]):
         self.dropped_bytes = 0
         self._end = 0  # bytes that have come
         self._block_start = 0  # where the block being read begins; not kept up while `_fast`
-        # The unfinished line. Bytes while it is short, which is the faster way; then a bytearray, because adding to long
-        # bytes copies them.
+        # The unfinished line. Bytes while it is short, which is faster; then a bytearray, as adding to long bytes copies
+        # them.
         self._line: bytes | bytearray = b""
         self._data: list[str] = []
-        self._data_blocks: list[str] = []  # earlier data lines, joined: a short string takes many times its length
+        self._data_blocks: list[str] = []  # earlier data lines, joined: a short string takes many times its size
         self._event = ""
         self._id = ""
         self._held_bytes = 0  # the length of the lines that the three above came from
@@ -158,8 +158,8 @@ class SSEDecoder(Stage[bytes, ItemT], Generic[ItemT]):
         self._start()
 
     def feed(self, data: bytes, /) -> list[ItemT]:
-        # Each operation here is on the path of every chunk. `LF in data` costs a seventh of `b"\n" in data`, and a call of
-        # a method of ours more than either. A closed stage is never `_fast`.
+        # Each operation here is on the path of every chunk. `LF in data` costs a seventh of `b"\n" in data`, and a call
+        # of a method of ours more than either. A closed stage is never `_fast`.
         size = len(self._line) + len(data)
         if self._fast and CR not in data and size <= self._limit_bytes:
             if LF not in data:

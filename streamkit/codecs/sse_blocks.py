@@ -1,9 +1,9 @@
 r"""The shortcut of the SSE decoder: reads of nothing but blocks of one `data: ` line each, with LF ends.
 
-That is what nearly every LLM server sends. Such a read is cut at every `\n\ndata: `, all pieces at once; if no piece then
-holds a line feed, each is one data line and nothing else, and looking once through all of them proves it. Line after
-line costs 2.5 times as much in reads of 1 KiB, and 4.6 times as much in reads of 64 KiB. Anything else (another field,
-a CR, invalid UTF-8) is left to the decoder, with nothing done.
+That is what nearly every LLM server sends. Such a read is cut at every `\n\ndata: `, all pieces at once; if no piece
+then holds a line feed, each is one data line and nothing else, and looking once through all of them proves it. Line
+after line costs 2.5 times as much in reads of 1 KiB, and 4.6 times as much in reads of 64 KiB. Anything else (another
+field, a CR, invalid UTF-8) is left to the decoder, with nothing done.
 
 The three ways below differ in what they copy: of a short read a copy is the cheapest operation there is, of 64 KiB or
 of an 8 MiB line it is most of the work.
