@@ -138,8 +138,8 @@ class SSEDecoder(Stage[bytes, ItemT], Generic[ItemT]):
         self.dropped_bytes = 0
         self._end = 0  # bytes that have come
         self._block_start = 0  # where the block being read begins; not kept up while `_fast`
-        # The unfinished line. Bytes while it is short, which is faster; then a bytearray, as adding to long bytes copies
-        # them.
+        # The unfinished line. Bytes while it is short, which is faster; then a bytearray, because adding to long bytes
+        # copies them.
         self._line: bytes | bytearray = b""
         self._data: list[str] = []
         self._data_blocks: list[str] = []  # earlier data lines, joined: a short string takes many times its size
