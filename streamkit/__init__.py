@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from streamkit.errors import LimitExceeded as LimitExceeded
     from streamkit.errors import LocalError as LocalError
     from streamkit.errors import RemoteError as RemoteError
+    from streamkit.errors import ReportedError as ReportedError
     from streamkit.errors import StageStateError as StageStateError
     from streamkit.errors import StreamkitError as StreamkitError
     from streamkit.errors import TruncatedError as TruncatedError
@@ -85,6 +86,7 @@ _HOME = {
     "RandomSize": "codecs.policies",
     "Rechunker": "codecs.rechunk",
     "RemoteError": "errors",
+    "ReportedError": "errors",
     "SSEComment": "codecs.sse_events",
     "SSEDecoder": "codecs.sse",
     "SSEEncoder": "codecs.sse_encoder",

@@ -10,7 +10,8 @@
      `- RemoteError                the stream, or what sends it, is wrong
          |- DecodeError            bytes that are not what the format says (also a ValueError)
          |   |- LimitExceeded      one record holds more bytes than the limit allows
-         |   `- TruncatedError     the input ended inside a record
+         |   |- TruncatedError     the input ended inside a record, or before the stream's terminator
+         |   `- ReportedError      the stream's own sender says that it failed
          `- IdleTimeout            nothing came for too long
 
 Each class has a `code`: a short stable word for machines. The message is one sentence for people that says where, what,
@@ -30,6 +31,7 @@ __all__ = [
     "LimitExceeded",
     "LocalError",
     "RemoteError",
+    "ReportedError",
     "StageStateError",
     "StreamkitError",
     "TruncatedError",
@@ -112,9 +114,10 @@ class DecodeError(RemoteError, ValueError):
     Attributes:
         reason: what is wrong, for people.
         code: what is wrong, for machines: `invalid-json`, `invalid-utf8`, `too-deep`, `number-range`, `blank-line`,
-            `not-json`, `bad-field`, `limit`, `truncated`.
+            `not-json`, `bad-field`, `limit`, `truncated`, `wrong-dialect`, `reported`, and the codes of repairs that a
+            strict decoder refuses.
         stage: the name of the stage that found it.
-        record: which record of that stage's input it is in, counted from 1.
+        record: which record of that stage's input it is in, counted from 1; None where it is in none.
         offset: the byte that is wrong, counted from 0 at the start of the stream (or at the last `reset()`); None where
             the stage does not see bytes.
         excerpt: the bytes near that place, escaped.
@@ -130,7 +133,7 @@ class DecodeError(RemoteError, ValueError):
         reason: str,
         *,
         stage: str,
-        record: int,
+        record: int | None,
         offset: int | None,
         excerpt: str = "",
         code: str | None = None,
@@ -146,7 +149,7 @@ class DecodeError(RemoteError, ValueError):
         super().__init__(reason)
 
     def __str__(self) -> str:
-        where = f"{self.stage}: record {self.record}"
+        where = self.stage if self.record is None else f"{self.stage}: record {self.record}"
         if self.offset is not None:
             where += f" at byte {self.offset}"
         shown = f": {self.excerpt}" if self.excerpt else ""
@@ -172,7 +175,10 @@ class LimitExceeded(DecodeError):
 
 
 class TruncatedError(DecodeError):
-    """The input ended inside a record. `dropped_bytes` of it were there and are not in any item."""
+    """The input ended inside a record, or before the terminator that its dialect has.
+
+    `dropped_bytes` of the record were there and are not in any item.
+    """
 
     code = "truncated"
     truncated = True
@@ -183,12 +189,29 @@ class TruncatedError(DecodeError):
         *,
         dropped_bytes: int,
         stage: str,
-        record: int,
-        offset: int,
+        record: int | None,
+        offset: int | None,
         excerpt: str = "",
     ) -> None:
         self.dropped_bytes = dropped_bytes
         super().__init__(reason, stage=stage, record=record, offset=offset, excerpt=excerpt)
+
+
+class ReportedError(DecodeError):
+    """The stream ends in an error that its sender reported, in the form that its dialect has for that.
+
+    Attributes:
+        error_type, error_code, status: the sender's class of error, code, and HTTP status, where it gave them.
+    """
+
+    code = "reported"
+
+    def __init__(self, reason: str, *, error_type: str, error_code: str, status: int | None, stage: str) -> None:
+        self.error_type = error_type
+        self.error_code = error_code
+        self.status = status
+        shown = reason or error_type or error_code or "an error without a message"
+        super().__init__(f"the sender reported an error: {shown}", stage=stage, record=None, offset=None)
 
 
 class IdleTimeout(RemoteError):

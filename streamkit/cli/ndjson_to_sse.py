@@ -15,7 +15,6 @@ from streamkit.cli.edge import (
     skip_bad_option,
     source_of,
 )
-from streamkit.codecs.jsontext import decode
 from streamkit.codecs.ndjson import NDJSONDecoder
 from streamkit.codecs.records import OnError
 from streamkit.codecs.sse_encoder import SSEEncoder
@@ -32,17 +31,18 @@ class FieldError(ValueError):
     code = "bad-field"
 
 
-def labeller(event: str | None, event_field: str | None, id_field: str | None) -> Callable[[bytes], Sequence[SSEEvent]]:
-    """Return a function from a record's bytes to its event, whose type and id are taken from the record's own fields.
+def labeller(
+    event: str | None, event_field: str | None, id_field: str | None
+) -> Callable[[object, bytes], Sequence[SSEEvent]]:
+    """Return a function from a record to its event, whose type and id are taken from the record's own fields.
 
     A record without the field, or with null in it, keeps the type `event`, or has no id line; a field that cannot be
     one (not a string; for the id an integer will do too) is a `FieldError`.
     """
     last_id = ""
 
-    def label(record: bytes) -> Sequence[SSEEvent]:
+    def label(value: object, record: bytes) -> Sequence[SSEEvent]:
         nonlocal last_id
-        value = decode(record)
         fields = value if isinstance(value, dict) else {}
         name = event or "message"
         if event_field is not None and fields.get(event_field) is not None:
@@ -119,7 +119,7 @@ def command(
         decoder = NDJSONDecoder(max_record_bytes=max_record_bytes, raw=True, on_error=on_error)
     else:
         label = labeller(event, event_field, id_field)
-        decoder = NDJSONDecoder(max_record_bytes=max_record_bytes, raw=True, on_error=on_error, convert=label)
+        decoder = NDJSONDecoder(max_record_bytes=max_record_bytes, on_error=on_error, convert=label)
     source = source_of(file)
 
     async def main() -> None:

@@ -15,9 +15,10 @@ number has no last byte of its own and leaves with the byte after it.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
 from typing import Any, Final, Generic, Literal, TypeVar, overload
 
-from streamkit.codecs.jsontext import JSONTextError, decode_checked
+from streamkit.codecs.jsontext import decode_checked
 from streamkit.codecs.lines import TooLong
 from streamkit.codecs.records import (
     BOM,
@@ -33,6 +34,7 @@ from streamkit.errors import DecodeError, TruncatedError, excerpt_of
 __all__ = ["JSONArrayDecoder"]
 
 ElementT = TypeVar("ElementT", covariant=True)
+ItemT = TypeVar("ItemT")
 
 _SPACE = re.compile(rb"[ \t\r\n]*")
 _LETTERS = re.compile(rb"[a-z]*")
@@ -90,12 +92,22 @@ class JSONArrayDecoder(Stage[bytes, ElementT], Generic[ElementT]):
         on_error: OnError,
     ) -> None: ...
 
+    @overload
+    def __init__(
+        self: JSONArrayDecoder[ItemT | BadRecord],
+        *,
+        convert: Callable[[object, bytes], Sequence[ItemT]],
+        max_record_bytes: int | None = ...,
+        on_error: OnError = ...,
+    ) -> None: ...
+
     def __init__(
         self,
         *,
         max_record_bytes: int | None = DEFAULT_LIMIT_BYTES,
         raw: bool = False,
         on_error: OnError = "raise",
+        convert: Callable[[object, bytes], Sequence[object]] | None = None,
     ) -> None:
         """Make a decoder.
 
@@ -103,6 +115,9 @@ class JSONArrayDecoder(Stage[bytes, ElementT], Generic[ElementT]):
             max_record_bytes: the longest element; None lifts the limit. White space between elements is free.
             raw: yield each element's bytes instead of its value.
             on_error: "raise" a bad element's error and stop, or yield a `BadRecord` "item" in its place and go on.
+            convert: called with each element's value and its bytes, while its place in the stream is known; its
+                result's items are yielded instead of the element. A ValueError that it raises is the element's
+                `DecodeError`.
 
         Raises:
             ConfigError: an option is out of range.
@@ -111,6 +126,7 @@ class JSONArrayDecoder(Stage[bytes, ElementT], Generic[ElementT]):
         self._limit_bytes = check_limit(max_record_bytes, "max_record_bytes")
         self._raw = raw
         self._on_error = on_error
+        self._convert = convert
         self._start()
 
     def _start(self) -> None:
@@ -284,11 +300,16 @@ class JSONArrayDecoder(Stage[bytes, ElementT], Generic[ElementT]):
         self._elements += 1
         try:
             value = decode_checked(element)
-        except JSONTextError as error:
+            if self._convert is None:
+                out.append(element if self._raw else value)
+            else:
+                out += self._convert(value, element)
+        except ValueError as error:
             start = self._element_start
             self._bad(bad_record_error(error, element, stage=self.name, number=self._elements, start=start), out)
-        else:
-            out.append(element if self._raw else value)
+        except Exception:
+            self._closed = "its convert function has failed"  # elements are lost: nothing may follow as if none were
+            raise
 
     def _bad(self, error: DecodeError, out: list[Any]) -> None:
         if self._on_error == "raise":

@@ -20,7 +20,16 @@ import msgspec
 
 from streamkit.codecs.jsonfault import first_fault
 
-__all__ = ["MAX_DEPTH", "SAFE_BYTES", "JSONTextError", "decode", "decode_checked", "encode_value", "too_deep_at"]
+__all__ = [
+    "MAX_DEPTH",
+    "SAFE_BYTES",
+    "JSONTextError",
+    "decode",
+    "decode_checked",
+    "encode_string",
+    "encode_value",
+    "too_deep_at",
+]
 
 MAX_DEPTH: Final = 512
 """The deepest nesting. Fixed here because the decoder's own limit depends on the Python version and on how deep the
@@ -132,6 +141,17 @@ def encode_value(value: object) -> bytes:
         for raw, escaped in _LINE_SEPARATORS:
             text = text.replace(raw, escaped)
     return text
+
+
+def encode_string(text: str) -> bytes:
+    """Return the JSON text of a string, as `encode_value` would; the short way, for the text of every token.
+
+    Raises:
+        ValueError: the string has a lone surrogate.
+    """
+    if text.isascii():
+        return _encode(text)
+    return encode_value(text)
 
 
 def _has_unwritable_float(value: object) -> bool:

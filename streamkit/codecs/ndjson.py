@@ -16,7 +16,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final, Generic, Literal, TypeGuard, TypeVar, cast, overload
+from typing import Final, Generic, Literal, TypeGuard, TypeVar, cast, overload
 
 from streamkit.codecs.jsontext import SAFE_BYTES, JSONTextError, decode, decode_checked
 from streamkit.codecs.lines import LineSplitter, TooLong
@@ -34,6 +34,10 @@ from streamkit.errors import DecodeError, TruncatedError, excerpt_of
 __all__ = ["NDJSONDecoder"]
 
 WHITE_SPACE: Final = b" \t\r"
+
+CONVERT_FAILED: Final = "its convert function has failed"  # records are lost: nothing may follow as if none were
+
+Convert = Callable[[object, bytes], Sequence[object]]
 
 RecordT = TypeVar("RecordT", covariant=True)
 ItemT = TypeVar("ItemT")
@@ -87,18 +91,7 @@ class NDJSONDecoder(Stage[bytes, RecordT], Generic[RecordT]):
     def __init__(
         self: NDJSONDecoder[ItemT | BadRecord],
         *,
-        convert: Callable[[bytes], Sequence[ItemT]],
-        raw: Literal[True],
-        max_record_bytes: int | None = ...,
-        on_error: OnError = ...,
-        blank: Literal["skip", "error"] = ...,
-    ) -> None: ...
-    @overload
-    def __init__(
-        self: NDJSONDecoder[ItemT | BadRecord],
-        *,
-        convert: Callable[[object], Sequence[ItemT]],
-        raw: Literal[False] = ...,
+        convert: Callable[[object, bytes], Sequence[ItemT]],
         max_record_bytes: int | None = ...,
         on_error: OnError = ...,
         blank: Literal["skip", "error"] = ...,
@@ -111,7 +104,7 @@ class NDJSONDecoder(Stage[bytes, RecordT], Generic[RecordT]):
         raw: bool = False,
         on_error: OnError = "raise",
         blank: Literal["skip", "error"] = "skip",
-        convert: Callable[[Any], Sequence[object]] | None = None,
+        convert: Convert | None = None,
     ) -> None:
         """Make a decoder.
 
@@ -121,8 +114,8 @@ class NDJSONDecoder(Stage[bytes, RecordT], Generic[RecordT]):
             on_error: "raise" a bad record's error and stop, or yield a `BadRecord` "item" in its place and go on. A cut
                 at the end of the input is raised either way.
             blank: "skip" lines of white space, or treat each as an "error".
-            convert: called with each record, while its place in the stream is known; its result's items are yielded
-                instead of the record. A ValueError that it raises is the record's `DecodeError`.
+            convert: called with each record's value and its bytes, while its place in the stream is known; its result's
+                items are yielded instead of the record. A ValueError that it raises is the record's `DecodeError`.
 
         Raises:
             ConfigError: an option is out of range.
@@ -147,9 +140,14 @@ class NDJSONDecoder(Stage[bytes, RecordT], Generic[RecordT]):
         lines = self._splitter.split(data)
         if not lines:
             return []
-        if self._convert is not None or not _are_short(lines) or (self._at_start and lines[0].startswith(BOM)):
-            return self._one_by_one(lines)
+        if not _are_short(lines) or (self._at_start and lines[0].startswith(BOM)):
+            return self._one_by_one(lines, self._splitter.start, [])
         self._at_start = False
+        has_cr = b"\r" in data or lines[0].endswith(b"\r")
+        if self._convert is not None:
+            if has_cr:
+                return self._one_by_one(lines, self._splitter.start, [])
+            return self._converted(lines, self._convert)
         # The fast way takes all lines of a read at once. It fails, with nothing done, on the first line that is not
         # surely good; then each line is looked at on its own.
         values: Iterable[object] = map(decode, lines)
@@ -159,9 +157,9 @@ class NDJSONDecoder(Stage[bytes, RecordT], Generic[RecordT]):
             records = lines if self._raw else list(values)
             deque(values, maxlen=0)
         except (ValueError, RecursionError):
-            return self._one_by_one(lines)
+            return self._one_by_one(lines, self._splitter.start, [])
         self._records += len(lines)
-        if self._raw and (b"\r" in data or lines[0].endswith(b"\r")):
+        if self._raw and has_cr:
             records = [line.removesuffix(b"\r") for line in lines]
         return cast("list[RecordT]", records)
 
@@ -209,9 +207,31 @@ class NDJSONDecoder(Stage[bytes, RecordT], Generic[RecordT]):
         super().reset()
         self._start()
 
-    def _one_by_one(self, lines: Sequence[bytes | TooLong]) -> list[RecordT]:
+    def _converted(self, lines: Sequence[bytes], convert: Convert) -> list[RecordT]:
+        """Convert all lines of a read; from the first that is not surely a record, one by one."""
         out: list[object] = []
-        start = self._splitter.start
+        for number, line in enumerate(lines):
+            try:
+                value = decode(line)
+            except (ValueError, RecursionError):
+                self._records += number
+                start = self._splitter.start + sum(map(len, lines[:number])) + number
+                return self._one_by_one(lines[number:], start, out)
+            try:
+                out += convert(value, line)
+            except ValueError as error:
+                self._records += number + 1
+                start = self._splitter.start + sum(map(len, lines[:number])) + number
+                self._bad(self._error(error, line, start), out)
+                return self._one_by_one(lines[number + 1 :], start + len(line) + 1, out)
+            except Exception:
+                self._closed = CONVERT_FAILED
+                raise
+        self._records += len(lines)
+        return cast("list[RecordT]", out)
+
+    def _one_by_one(self, lines: Sequence[bytes | TooLong], start: int, out: list[object]) -> list[RecordT]:
+        """Take lines of which the first begins at `start`, and add what comes of them to `out`."""
         for line in lines:
             size = line.size_bytes if isinstance(line, TooLong) else len(line)
             error = self._take_line(line, start, out)
@@ -250,11 +270,11 @@ class NDJSONDecoder(Stage[bytes, RecordT], Generic[RecordT]):
         value = decode_checked(record)
         if self._convert is not None:
             try:
-                return self._convert(record if self._raw else value)
+                return self._convert(value, record)
             except ValueError:
                 raise
             except Exception:
-                self._closed = "its convert function has failed"  # records are lost: nothing may follow as if none were
+                self._closed = CONVERT_FAILED
                 raise
         return (record if self._raw else value,)
 

@@ -168,13 +168,15 @@ class SSEDecoder(Stage[bytes, ItemT], Generic[ItemT]):
                     self._line = bytearray(self._line)
                 self._end += len(data)
                 return []
-            if self._convert is None:
-                taken: tuple[list[Any], bytes] | None = take_blocks(self._line, data, self.last_event_id)
-                if taken is not None:
-                    events, self._line = taken
-                    self._end += len(data)
-                    self._events += len(events)
-                    return events
+            taken: tuple[list[Any], bytes] | None = take_blocks(self._line, data, self.last_event_id)
+            if taken is not None:
+                start = self._end - len(self._line)
+                events, self._line = taken
+                self._end += len(data)
+                if self._convert is not None:
+                    return self._converted(events, start, self._convert)
+                self._events += len(events)
+                return events
         if self._closed is not None:
             self._check_open()
         out: list[Any] = []
@@ -307,13 +309,33 @@ class SSEDecoder(Stage[bytes, ItemT], Generic[ItemT]):
         try:
             out += self._convert(event)
         except ValueError as error:
-            # Where in the wire bytes a place in the joined data lies is not known, so the event's first byte is named.
-            bad = bad_record_error(error, data.encode(), stage=self.name, number=self._events, start=None)
-            bad.offset = self._block_start
-            self._bad(bad, out)
+            self._bad(self._convert_error(error, event, self._block_start), out)
         except Exception:
+            self._fast = False
             self._closed = "its convert function has failed"  # events are lost: nothing may follow as if none were
             raise
+
+    def _converted(self, events: list[SSEEvent], start: int, convert: Callable[[SSEEvent], Sequence[Any]]) -> list[Any]:
+        """Convert the events of blocks that are one data line each, of which the first begins at `start`."""
+        out: list[Any] = []
+        for number, event in enumerate(events):
+            self._events += 1
+            try:
+                out += convert(event)
+            except ValueError as error:
+                before = sum(len(each.data.encode()) + len("data: \n\n") for each in events[:number])
+                self._bad(self._convert_error(error, event, start + before), out)
+            except Exception:
+                self._fast = False
+                self._closed = "its convert function has failed"
+                raise
+        return out
+
+    def _convert_error(self, error: ValueError, event: SSEEvent, block_start: int) -> DecodeError:
+        # Where in the wire bytes a place in the joined data lies is not known, so the event's first byte is named.
+        bad = bad_record_error(error, event.data.encode(), stage=self.name, number=self._events, start=None)
+        bad.offset = block_start
+        return bad
 
     def _check_limit(self, line: bytes | bytearray, line_start: int, out: list[Any]) -> None:
         """If the event being read is over the limit with `line`, give it up and skip to the next blank line."""

@@ -723,7 +723,8 @@ class OddError(ValueError):
     code = "odd"
 
 
-def twice_if_even(record: object) -> list[object]:
+def twice_if_even(record: object, text: bytes) -> list[object]:
+    assert int(text) == record
     assert isinstance(record, int)
     if record < 0:
         raise ValueError("negative")

@@ -254,7 +254,7 @@ def test_a_convert_that_breaks_closes_the_decoder() -> None:
         raise KeyError("k")
 
     stages: list[tuple[Stage[bytes, object], bytes]] = [
-        (NDJSONDecoder(convert=broken), b"1\n"),
+        (NDJSONDecoder(convert=lambda value, _: broken(value)), b"1\n"),
         (SSEDecoder(convert=broken), b"data: 1\n\n"),
     ]
     for stage, wire in stages:

@@ -1,0 +1,72 @@
+"""Ollama's `/api/chat`: NDJSON, a message's piece a line, the last with `"done":true` (`docs/api/chat`).
+
+What it shares with `/api/generate` is in `streamkit.dialects.ollama`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from streamkit.dialects.decoder import RecordError
+from streamkit.dialects.dialect import Dialect
+from streamkit.dialects.message import Message
+from streamkit.dialects.ollama import (
+    SHARED_KEYS,
+    OllamaDecoder,
+    OllamaEncoder,
+    document,
+    is_error,
+    tool_calls_of,
+)
+
+__all__ = ["DIALECT"]
+
+
+class OllamaChatDecoder(OllamaDecoder):
+    """Lines to events."""
+
+    name = "ollama-chat"
+    known_keys = SHARED_KEYS | {"message"}
+
+    def body(self, record: dict[str, Any]) -> tuple[Mapping[str, Any] | None, str]:
+        message = record.get("message")
+        if message is not None and not isinstance(message, dict):
+            msg = "message is no object"
+            raise RecordError(msg)
+        return message, "content"
+
+
+class OllamaChatEncoder(OllamaEncoder):
+    """Events to lines."""
+
+    name = "ollama-chat"
+
+    def body(self, fields: dict[str, object]) -> dict[str, object]:
+        return {"message": {"role": "assistant", **fields}}
+
+
+def looks_like(value: object, name: str) -> bool:  # noqa: ARG001 - lines have no types
+    """Whether a record may be of this dialect."""
+    return (isinstance(value, dict) and isinstance(value.get("message"), dict) and "done" in value) or is_error(value)
+
+
+def response(message: Message) -> object:
+    """Return the non-streaming response."""
+    body: dict[str, object] = {"role": "assistant", "content": message.text or message.refusal}
+    if message.reasoning:
+        body["thinking"] = message.reasoning
+    if message.tool_calls:
+        body["tool_calls"] = tool_calls_of(message.tool_calls)
+    return document(message, {"message": body})
+
+
+DIALECT = Dialect(
+    name="ollama-chat",
+    summary="Ollama's /api/chat.",
+    decoder=OllamaChatDecoder,
+    encoder=OllamaChatEncoder,
+    carries=frozenset({"text", "reasoning", "tools", "logprobs", "usage", "finish", "error"}),
+    looks_like=looks_like,
+    document=response,
+)
