@@ -151,7 +151,13 @@ def encode_string(text: str) -> bytes:
     """
     if text.isascii():
         return _encode(text)
-    return encode_value(text)
+    try:
+        encoded = _encode(text)
+    except UnicodeEncodeError:
+        return encode_value(text)  # says why
+    for raw, escaped in _LINE_SEPARATORS:
+        encoded = encoded.replace(raw, escaped)
+    return encoded
 
 
 def _has_unwritable_float(value: object) -> bool:

@@ -40,6 +40,8 @@ __all__ = ["SSEDecoder"]
 ItemT = TypeVar("ItemT", covariant=True)
 OtherT = TypeVar("OtherT")
 
+CONVERT_FAILED: Final = "its convert function has failed"  # events are lost: nothing may follow as if none were
+
 BLOCK_LINES: Final = 1024
 """How many data lines of an event are kept apart before they are joined."""
 
@@ -90,11 +92,21 @@ class SSEDecoder(Stage[bytes, ItemT], Generic[ItemT]):
     ) -> None: ...
     @overload
     def __init__(
-        self: SSEDecoder[OtherT | SSEComment | BadRecord],
+        self: SSEDecoder[OtherT | BadRecord],
+        *,
+        convert: Callable[[SSEEvent | SSEComment], Sequence[OtherT]],
+        comments: Literal[True],
+        max_event_bytes: int | None = ...,
+        on_error: OnError = ...,
+        flush_partial: bool = ...,
+    ) -> None: ...
+    @overload
+    def __init__(
+        self: SSEDecoder[OtherT | BadRecord],
         *,
         convert: Callable[[SSEEvent], Sequence[OtherT]],
         max_event_bytes: int | None = ...,
-        comments: bool = ...,
+        comments: Literal[False] = ...,
         on_error: OnError = ...,
         flush_partial: bool = ...,
     ) -> None: ...
@@ -106,7 +118,7 @@ class SSEDecoder(Stage[bytes, ItemT], Generic[ItemT]):
         comments: bool = False,
         on_error: OnError = "raise",
         flush_partial: bool = False,
-        convert: Callable[[SSEEvent], Sequence[Any]] | None = None,
+        convert: Callable[[Any], Sequence[Any]] | None = None,
     ) -> None:
         """Make a decoder.
 
@@ -117,8 +129,8 @@ class SSEDecoder(Stage[bytes, ItemT], Generic[ItemT]):
             on_error: "raise" the error of an event over the limit and stop, or yield a `BadRecord` "item" in its place,
                 skip to the next blank line, and go on.
             flush_partial: at the end of the input dispatch what is pending, instead of dropping it.
-            convert: called with each event, while its place in the stream is known; its result's items are yielded
-                instead of the event. A ValueError that it raises is the event's `DecodeError`.
+            convert: called with each event (and comment, if those are asked for) while its place in the stream is
+                known; its result's items are yielded instead. A ValueError that it raises is the event's `DecodeError`.
 
         Raises:
             ConfigError: an option is out of range.
@@ -274,7 +286,7 @@ class SSEDecoder(Stage[bytes, ItemT], Generic[ItemT]):
                 self._id = field.decode("utf-8", "replace")
         elif not name:
             if self._comments:
-                out.append(SSEComment(field.decode("utf-8", "replace")))
+                self._put(SSEComment(field.decode("utf-8", "replace")), out)
             return
         elif name == b"retry" and field.isdigit() and len(field) <= MAX_RETRY_DIGITS:
             self.retry_ms = int(field)
@@ -302,17 +314,20 @@ class SSEDecoder(Stage[bytes, ItemT], Generic[ItemT]):
             data = "\n".join((*self._data_blocks, data))
             self._data_blocks = []
         self._events += 1
-        event = SSEEvent(event_type, data, self._id)
+        self._put(SSEEvent(event_type, data, self._id), out)
+
+    def _put(self, item: SSEEvent | SSEComment, out: list[Any]) -> None:
+        """Put out the item, or what is made of it."""
         if self._convert is None:
-            out.append(event)
+            out.append(item)
             return
         try:
-            out += self._convert(event)
+            out += self._convert(item)
         except ValueError as error:
-            self._bad(self._convert_error(error, event, self._block_start), out)
+            self._bad(self._convert_error(error, item, self._block_start), out)
         except Exception:
             self._fast = False
-            self._closed = "its convert function has failed"  # events are lost: nothing may follow as if none were
+            self._closed = CONVERT_FAILED
             raise
 
     def _converted(self, events: list[SSEEvent], start: int, convert: Callable[[SSEEvent], Sequence[Any]]) -> list[Any]:
@@ -327,13 +342,14 @@ class SSEDecoder(Stage[bytes, ItemT], Generic[ItemT]):
                 self._bad(self._convert_error(error, event, start + before), out)
             except Exception:
                 self._fast = False
-                self._closed = "its convert function has failed"
+                self._closed = CONVERT_FAILED
                 raise
         return out
 
-    def _convert_error(self, error: ValueError, event: SSEEvent, block_start: int) -> DecodeError:
+    def _convert_error(self, error: ValueError, item: SSEEvent | SSEComment, block_start: int) -> DecodeError:
         # Where in the wire bytes a place in the joined data lies is not known, so the event's first byte is named.
-        bad = bad_record_error(error, event.data.encode(), stage=self.name, number=self._events, start=None)
+        text = item.data if isinstance(item, SSEEvent) else item.text
+        bad = bad_record_error(error, text.encode(), stage=self.name, number=self._events, start=None)
         bad.offset = block_start
         return bad
 

@@ -10,7 +10,7 @@ record that cannot be decoded is a `DecodeError`, as for every stage.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final
 
 import msgspec
@@ -168,6 +168,7 @@ class Decoder(Stage[bytes, Event]):
         self.repairs: list[Repair] = []
         self.over = False
         self.started = False
+        self.first = Parts()
         self.choices: dict[int, Parts] = {}
         self._head = b""
 
@@ -230,7 +231,7 @@ class Decoder(Stage[bytes, Event]):
         """Return the parts of one choice."""
         parts = self.choices.get(index)
         if parts is None:
-            parts = self.choices[index] = Parts(index)
+            parts = self.choices[index] = Parts(index) if index else self.first
         return parts
 
     def start(
@@ -298,7 +299,7 @@ class Decoder(Stage[bytes, Event]):
 
     # What the framing calls
 
-    def _take(self, value: object, raw: str | bytes, name: str = "message") -> list[Event]:
+    def _take(self, value: object, raw: str | bytes, name: str = "message", /) -> Sequence[Event]:
         out: list[Event] = []
         if self.over:
             if value is not DONE:

@@ -7,7 +7,7 @@ whatever the dialect's `Take` makes of each record; a writer puts one record's J
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Final, Protocol
 
 from streamkit.codecs.jsonarray import JSONArrayDecoder
@@ -97,17 +97,7 @@ class SSE(Framing):
 
     @staticmethod
     def reader(take: Take, comment: Comment, max_record_bytes: int | None) -> Stage[bytes, Any]:
-        def convert(event: SSEEvent) -> Sequence[Event]:
-            data = event.data
-            if data == "[DONE]":
-                return take(DONE, data, event.event)
-            try:
-                value = decode(data) if len(data) < SAFE_BYTES else decode_checked(data.encode())
-            except (ValueError, RecursionError):
-                raise _not_json(data) from None
-            return take(value, data, event.event)
-
-        return SSEDecoder(convert=convert, comments=True, max_event_bytes=max_record_bytes) | Comments(comment)
+        return SSEDecoder(convert=EventData(take, comment), comments=True, max_event_bytes=max_record_bytes)
 
     def record(self, text: bytes, name: str = "") -> bytes:
         return b"event: %b\ndata: %b\n\n" % (name.encode(), text) if name else b"data: %b\n\n" % text
@@ -117,28 +107,37 @@ class SSE(Framing):
         return f": {words}\n\n".encode()
 
 
+class EventData:
+    """From an event or comment to what a dialect makes of it. No closure, so that a stage can be copied."""
+
+    def __init__(self, take: Take, comment: Comment) -> None:
+        self._take = take
+        self._comment = comment
+
+    def __call__(self, event: SSEEvent | SSEComment) -> Sequence[Event]:
+        """Return the neutral events.
+
+        Raises:
+            NotJSONError: an event's data is not JSON.
+        """
+        if isinstance(event, SSEComment):
+            return self._comment(event.text)
+        data = event.data
+        if data == "[DONE]":
+            return self._take(DONE, data, event.event)
+        try:
+            value = decode(data) if len(data) < SAFE_BYTES else decode_checked(data.encode())
+        except (ValueError, RecursionError):
+            raise _not_json(data) from None
+        return self._take(value, data, event.event)
+
+
 def _not_json(data: str) -> NotJSONError:
     try:
         decode_checked(data.encode())
     except JSONTextError as error:
         return NotJSONError(f"the event's data is not JSON ({error.reason})")
     raise AssertionError
-
-
-class Comments(Stage[object, Any]):
-    """Make events of the `SSEComment`s that stand between events."""
-
-    name = "sse"
-
-    def __init__(self, comment: Comment) -> None:
-        self._comment = comment
-
-    def feed(self, item: object, /) -> list[Any]:
-        return [*self._comment(item.text)] if isinstance(item, SSEComment) else [item]
-
-    def feed_many(self, items: Iterable[object], /) -> list[Any]:
-        items = list(items)
-        return super().feed_many(items) if SSEComment in map(type, items) else items
 
 
 class JSONArray(Framing):

@@ -193,7 +193,7 @@ class OllamaEncoder(Encoder):
     def on_start(self, start: Start, out: list[bytes]) -> None:  # noqa: ARG002 - there is no opening record
         self._head = {"model": self.model, "created_at": rfc3339(self.created_ns)}
         self._start_extra = self.own(start.extra)
-        self._text = self.template({**self._line({"content": MARK})})
+        self.text_frame = self.template(self._line({"content": MARK}))
         self._thinking = self.template({**self._line({"content": "", "thinking": MARK})})
         self._calls = 0
         self._called: PartStart | None = None
@@ -208,8 +208,7 @@ class OllamaEncoder(Encoder):
                 extra["logprobs"] = event.extra["logprobs"]
             self.record(out, self._line({"content": event.text}, **extra))
         else:
-            head, tail = self._text
-            out.append(head + encode_string(event.text) + tail)
+            self.record(out, self._line({"content": event.text}))
 
     def on_reasoning(self, event: Reasoning, out: list[bytes]) -> None:
         head, tail = self._thinking

@@ -5,11 +5,12 @@ What it shares with `/api/generate` is in `streamkit.dialects.ollama`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from streamkit.dialects.decoder import RecordError
 from streamkit.dialects.dialect import Dialect
+from streamkit.dialects.events import Event, Text
 from streamkit.dialects.message import Message
 from streamkit.dialects.ollama import (
     SHARED_KEYS,
@@ -28,6 +29,18 @@ class OllamaChatDecoder(OllamaDecoder):
 
     name = "ollama-chat"
     known_keys = SHARED_KEYS | {"message"}
+
+    def _take(self, value: object, raw: str | bytes, name: str = "message", /) -> Sequence[Event]:
+        # Nearly every record is another piece of the text that is open, with these four keys and no more. The shortcut
+        # is only for them and says what `take` says, in a quarter of its time (`benchmarks/convert.py`).
+        parts = self.first
+        if parts.kind == "text" and isinstance(value, dict) and len(value) == 4 and value.get("done") is False:
+            message = value.get("message")
+            if "created_at" in value and "model" in value and isinstance(message, dict) and len(message) == 2:
+                text = message.get("content")
+                if text and isinstance(text, str) and "role" in message and parts.current is not None:
+                    return (Text(parts.current, text),)
+        return super()._take(value, raw, name)
 
     def body(self, record: dict[str, Any]) -> tuple[Mapping[str, Any] | None, str]:
         message = record.get("message")

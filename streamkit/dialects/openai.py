@@ -77,6 +77,7 @@ class OpenAIDecoder(Decoder):
     def _begin(self) -> None:
         super()._begin()
         self._usage: Usage | None = None
+        self._early: Extra = NO_EXTRA
 
     @abstractmethod
     def take_choice(self, choice: dict[str, Any], parts: Parts, out: list[Event]) -> None:
@@ -99,6 +100,9 @@ class OpenAIDecoder(Decoder):
             self.repair("no-choices", "a chunk has no list of choices")
         extra = NO_EXTRA if value.keys() <= CHUNK_KEYS else extra_of(value)
         if not self.started:
+            extra = self._early = {**self._early, **extra}
+            if not (value.get("id") or value.get("choices") or value.get("usage")):
+                return  # Azure's first chunk is about the prompt; the next one has the id and the model
             created = count_of(value, "created")
             created_ns = created * S if created else None
             self.start(out, text_of(value, "id"), text_of(value, "model"), created_ns=created_ns, extra=extra)

@@ -110,6 +110,7 @@ class OpenAIChatEncoder(OpenAIEncoder):
     def on_start(self, start: Start, out: list[bytes]) -> None:
         super().on_start(start, out)
         self._open(0, out)
+        self.text_frame = self._template_of(0, "content")
 
     def _open(self, choice: int, out: list[bytes]) -> None:
         """Write the chunk with the role, which is the first of every choice."""
@@ -149,12 +150,15 @@ class OpenAIChatEncoder(OpenAIEncoder):
         self.record(out, self.chunk(self.choice(event.choice, {"tool_calls": [call]})))
 
     def _write_text(self, key: str, choice: int, text: str, out: list[bytes]) -> None:
+        head, tail = self._template_of(choice, key)
+        out.append(head + encode_string(text) + tail)
+
+    def _template_of(self, choice: int, key: str) -> Template:
         template = self._templates.get((choice, key))
         if template is None:
             template = self.template(self.chunk(self.choice(choice, {key: MARK})))
             self._templates[choice, key] = template
-        head, tail = template
-        out.append(head + encode_string(text) + tail)
+        return template
 
     def _write_with_extra(self, key: str, event: Text | Refusal, out: list[bytes]) -> None:
         delta: dict[str, object] = {key: event.text} if event.text else {}

@@ -29,6 +29,15 @@ CASES = (
     "custom",
     "error",
     "cut",
+    # What servers that speak openai-chat make of it; only that dialect has these.
+    "vllm",  # `reasoning`, usage on every chunk, `stop_reason`
+    "llamacpp",  # comments without text, `timings`
+    "deepseek",  # `reasoning_content`, null contents, usage on the chunk that finishes
+    "groq",  # usage in `x_groq`
+    "openrouter",  # comments, reasoning in two fields at once, `provider`
+    "azure",  # a first chunk without choices, id and model; what its filter found
+    "cerebras",  # two complete calls, both with index 0
+    "mistral",  # content as a list of pieces
 )
 
 
