@@ -1,4 +1,4 @@
-"""`python -m benchmarks codecs` and `python -m benchmarks forwarding`."""
+"""`python -m benchmarks codecs`, `python -m benchmarks convert` and `python -m benchmarks forwarding`."""
 
 from __future__ import annotations
 
@@ -11,21 +11,25 @@ from pathlib import Path
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
+    from benchmarks import convert
     from benchmarks.codecs import QUESTIONS
 
     main = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure streamkit.")
     commands = main.add_subparsers(dest="command", required=True)
     codecs = commands.add_parser("codecs", help="speed: codecs, filters, pipelines, against their peers")
-    codecs.add_argument("--only", nargs="+", choices=list(QUESTIONS), metavar="NAME", help=f"of {', '.join(QUESTIONS)}")
-    codecs.add_argument("--quick", action="store_true", help="a tenth of the work in three rounds")
-    codecs.add_argument("--strict", action="store_true", help="exit 1 if a target is missed")
+    converts = commands.add_parser("convert", help="speed: from one dialect to another")
+    for command, questions in ((codecs, list(QUESTIONS)), (converts, list(convert.QUESTIONS))):
+        names = ", ".join(questions)
+        command.add_argument("--only", nargs="+", choices=questions, metavar="NAME", help=f"of {names}")
+        command.add_argument("--quick", action="store_true", help="a tenth of the work in three rounds")
+        command.add_argument("--strict", action="store_true", help="exit 1 if a target is missed")
     forwarding = commands.add_parser("forwarding", help="lockstep: does any path hold anything back?")
     forwarding.add_argument("--only", nargs="+", metavar="NAME", help="paths whose name holds one of these words")
     forwarding.add_argument("--records", type=int, default=300, help="records a path (default 300)")
     forwarding.add_argument(
         "--bound", type=float, default=5, metavar="SECONDS", help="when a piece is held (default 5)"
     )
-    for command in (codecs, forwarding):
+    for command in (codecs, converts, forwarding):
         command.add_argument("--json", type=Path, metavar="FILE", help="write the run there too")
         command.add_argument("--seed", type=int, default=1, help="what all inputs are drawn from (default 1)")
     return main
@@ -34,12 +38,14 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit status."""
     options = parser().parse_args(arguments)
-    if options.command == "codecs":
-        from benchmarks import codecs
+    if options.command in {"codecs", "convert"}:
+        from benchmarks import codecs, convert
 
         effort = replace(codecs.QUICK if options.quick else codecs.FULL, seed=options.seed)
-        names = options.only or list(codecs.QUESTIONS)
-        return codecs.run(names, effort=effort, json_file=options.json, strict=options.strict)
+        module = codecs if options.command == "codecs" else convert
+        names = options.only or list(module.QUESTIONS)
+        run = codecs.run if options.command == "codecs" else convert.run
+        return run(names, effort=effort, json_file=options.json, strict=options.strict)
     from benchmarks import forwarding, paths
 
     chosen = [path for path in paths.PATHS if not options.only or any(word in path.name for word in options.only)]
