@@ -34,15 +34,17 @@ def test_a_stream_cut_at_any_byte_does_not_end(example: Example) -> None:
             rest = cut.finish()
         except DecodeError:
             rest = [Error("cut")]
+        if not example.wire[place:].strip():
+            break  # the last record is complete: NDJSON needs no line end after it
         if ended_at is None and not (example.dialect in IMPLIED and rest and isinstance(rest[-1], End)):
             assert rest, f"at byte {place} the stream just stops"
             assert isinstance(rest[-1], Error), f"cut at byte {place}, it ends in {rest[-1]}"
         events = decoder.feed(example.wire[place : place + 1])
         if events and isinstance(events[-1], (End, Error)) and ended_at is None:
             ended_at = place
-    last = decoder.finish()
+    last = [*decoder.feed(example.wire[place:]), *decoder.finish()]
     if example.ends_cleanly:
-        assert ended_at is not None or isinstance(last[-1], End)
+        assert ended_at is not None or any(isinstance(event, End) for event in last)
     else:
         assert not any(isinstance(event, End) for event in last)
 
@@ -61,7 +63,7 @@ def test_what_is_written_of_a_cut_stream_does_not_end(example: Example, target: 
             rest = finished(after, b"".join(error.items))  # type: ignore[arg-type]
             assert not any(isinstance(event, End) for event in rest), f"cut at byte {start}: {rest}"
         else:
-            assert example.dialect in IMPLIED
+            assert example.dialect in IMPLIED or not example.wire[start:].strip()
             assert any(isinstance(event, End) for event in finished(after, b"".join(written)))
         try:
             pieces = converter.feed(example.wire[start : start + step])

@@ -1,0 +1,96 @@
+"""Finding out which dialect a stream is: from its first record, and at no text's cost."""
+
+from __future__ import annotations
+
+import pytest
+
+from streamkit.dialects.convert import decoder_of
+from streamkit.dialects.events import Error, Text
+from streamkit.dialects.sniff import AutoDecoder, Sniffer, guess
+from streamkit.errors import DecodeError
+from streamkit.testing import outcome
+from tests.dialects.examples import EXAMPLES, Example
+
+NAMED = [example for example in EXAMPLES if example.dialect not in {"json"}]
+
+
+@pytest.mark.parametrize("example", NAMED, ids=str)
+def test_every_example_is_known_by_its_first_records(example: Example) -> None:
+    auto = AutoDecoder()
+    ours = outcome(auto, [example.wire])
+    assert auto.found == example.source
+    assert ours == outcome(decoder_of(example.source), [example.wire])
+
+
+@pytest.mark.parametrize("example", NAMED, ids=str)
+def test_no_text_waits_for_the_guess(example: Example) -> None:
+    """Byte by byte, each text comes with the byte with which it comes when the dialect is known."""
+    auto, known = AutoDecoder(), decoder_of(example.source)
+    for place in range(min(len(example.wire), 3000)):
+        byte = example.wire[place : place + 1]
+        guessed = [event for event in auto.feed(byte) if isinstance(event, Text)]
+        assert guessed == [event for event in known.feed(byte) if isinstance(event, Text)], f"at byte {place}"
+
+
+@pytest.mark.parametrize(
+    ("head", "found"),
+    [
+        (b"", None),
+        (b" \r\n", None),
+        (b"dat", None),
+        (b"data: ", None),
+        (b": hello\n\n", None),
+        (b'data: {"x":1}\n\n', "json/sse"),
+        (b"data: hello\n\n", "json/sse"),
+        (b'{"x":1}\n', "json"),
+        (b'{"x":1}', None),
+        (b'[{"x":1}', "json/json-array"),
+        (b"\xef\xbb\xbf" + b'{"x":1}\n', "json"),
+        (b"d", None),
+        (b"Hello", "text"),
+        (b"Hello, you", "text"),
+        (b"database", "text"),
+        (b"<html>", "text"),
+    ],
+)
+def test_what_belongs_to_nobody(head: bytes, found: str | None) -> None:
+    assert Sniffer().feed(head) == found
+
+
+def test_the_end_of_the_input_decides() -> None:
+    sniffer = Sniffer()
+    assert sniffer.feed(b"da") is None
+    assert sniffer.finish() == "text"
+    assert Sniffer().finish() is None
+
+
+def test_a_guess_is_only_made_for_a_particular_dialect() -> None:
+    assert guess(b'{"x":1}\n') is None
+    assert guess(b'{"model":"m","message":{"role":"assistant","content":"x"},"done":false}\n') == "ollama-chat"
+
+
+def test_nothing_is_an_empty_input() -> None:
+    auto = AutoDecoder()
+    (error,) = auto.finish()
+    assert isinstance(error, Error)
+    assert error.type == "truncated"
+
+
+def test_an_undecided_record_is_bounded() -> None:
+    auto = AutoDecoder(max_record_bytes=100)
+    with pytest.raises(DecodeError, match="limit"):
+        for _ in range(3):
+            auto.feed(b'{"x":"' + b"y" * 60)
+
+
+def test_a_record_that_two_dialects_begin_with_waits_for_the_next() -> None:
+    auto = AutoDecoder()
+    assert auto.feed(b'data: {"type":"start"}\n\n') == []
+    assert auto.found is None
+    events = auto.feed(b'data: {"type":"text_message","data":{"content":"Hi"}}\n\n')
+    assert auto.found == "agent-poc"
+    assert [event.text for event in events if isinstance(event, Text)] == ["Hi"]
+    auto.reset()
+    auto.feed(b'data: {"type":"start"}\n\n')
+    auto.feed(b'data: {"type":"start-step"}\n\n')
+    assert auto.found == "vercel-ui"
