@@ -15,7 +15,6 @@ What they do not say: anything about the time a network takes, or about other ma
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import tempfile
@@ -29,7 +28,7 @@ from benchmarks.commands import command, tool
 from benchmarks.jq import check_same
 from benchmarks.measure import Effort, Figure, Unavailable, Usage, alternate, ratio, usage_of
 from benchmarks.report import Row, Target, row_object, show_rows, show_table, skipped, write_json
-from benchmarks.workloads import tokens
+from benchmarks.workloads import ANSWER_CREATED, ANSWER_MODEL, ollama_answer, tokens
 from streamkit.dialects.convert import Converter, encoder_of
 from streamkit.dialects.events import End, Event, Finish, PartEnd, PartStart, Start, Text
 from streamkit.dialects.registry import DIALECTS
@@ -39,9 +38,6 @@ __all__ = ["run"]
 FILE_BYTES = 200_000_000
 BLOCK_TOKENS = 16_000
 PAIR_TOKENS = 400
-
-CREATED = 1_763_596_800
-CREATED_AT = "2025-11-20T00:00:00Z"
 
 JQ_TARGET = Target(">=", 4, "x")
 MEMORY_TARGET = Target("<=", 1.05, "x")
@@ -61,26 +57,11 @@ def frame: "data: \(tojson)\n";
 
 def answer(total_bytes: int, seed: int) -> Iterator[bytes]:
     """One Ollama answer of about `total_bytes`, in blocks of lines; the same block again and again."""
-    block = b"".join(_line(token) for token in tokens(BLOCK_TOKENS, seed))
+    *lines, last = ollama_answer(tokens(BLOCK_TOKENS, seed))
+    block = b"".join(lines)
     for _ in range(max(1, total_bytes // len(block))):
         yield block
-    yield _last_line()
-
-
-def _json_line(record: object) -> bytes:
-    return json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
-
-
-def _line(token: str) -> bytes:
-    message = {"role": "assistant", "content": token}
-    return _json_line({"model": "llama3.2", "created_at": CREATED_AT, "message": message, "done": False})
-
-
-def _last_line() -> bytes:
-    message = {"role": "assistant", "content": ""}
-    counts = {"total_duration": 5, "prompt_eval_count": 26, "eval_count": 500}
-    record = {"model": "llama3.2", "created_at": CREATED_AT, "message": message, "done": True, "done_reason": "stop"}
-    return _json_line({**record, **counts})
+    yield last
 
 
 def against_jq(effort: Effort) -> list[Row]:
@@ -91,12 +72,12 @@ def against_jq(effort: Effort) -> list[Row]:
     """
     jq = tool("jq")
     version = subprocess.run([jq, "--version"], capture_output=True, text=True, check=True).stdout.strip()
-    theirs = [jq, "-n", "-r", "--argjson", "created", str(CREATED), "--arg", "model", "llama3.2", PROGRAM]
+    theirs = [jq, "-n", "-r", "--argjson", "created", str(ANSWER_CREATED), "--arg", "model", ANSWER_MODEL, PROGRAM]
     options = ["--from", "ollama-chat", "--to", "openai-chat", "--id", "chatcmpl-0"]
     commands = {"streamkit convert": command("streamkit", "convert", *options), version: theirs}
     with tempfile.TemporaryDirectory() as folder:
         sample = Path(folder, "sample.ndjson")
-        sample.write_bytes(b"".join([*map(_line, tokens(1000, effort.seed)), _last_line()]))
+        sample.write_bytes(b"".join(ollama_answer(tokens(1000, effort.seed))))
         check_same(list(commands.values()), sample)
         file = Path(folder, "answer.ndjson")
         with file.open("wb") as out:
@@ -141,7 +122,7 @@ def sources() -> list[str]:
 def text_stream(count: int, seed: int) -> list[Event]:
     """One answer of `count` tokens."""
     texts: list[Event] = [Text(0, token) for token in tokens(count, seed)]
-    start = Start("id-1", "model-1", created_ns=CREATED * 10**9)
+    start = Start("id-1", "model-1", created_ns=ANSWER_CREATED * 10**9)
     return [start, PartStart(0, "text"), *texts, PartEnd(0), Finish("stop", "stop"), End()]
 
 
@@ -151,10 +132,9 @@ def records_of(dialect: str, events: Iterable[Event]) -> tuple[list[bytes], list
     opening: list[bytes] = []
     texts: list[bytes] = []
     for event in events:
-        pieces = encoder.feed(event)
-        (texts if isinstance(event, Text) else opening).extend(pieces)
         if isinstance(event, PartEnd):
             break
+        (texts if isinstance(event, Text) else opening).extend(encoder.feed(event))
     return opening, texts
 
 

@@ -26,6 +26,8 @@ from benchmarks.drivers import (
 from benchmarks.lockstep import PathRun
 from benchmarks.wires import (
     Wire,
+    answer_text,
+    converted,
     frames,
     lines_from_crlf_events,
     lines_from_events,
@@ -35,7 +37,7 @@ from benchmarks.wires import (
     whole_events,
     whole_lines,
 )
-from streamkit import NDJSONDecoder, NDJSONEncoder, SSEDecoder, SSEEncoder, Stage
+from streamkit import Converter, NDJSONDecoder, NDJSONEncoder, SSEDecoder, SSEEncoder, Stage
 
 __all__ = ["PATHS", "Path"]
 
@@ -84,10 +86,17 @@ def to_lines() -> Stage[bytes, bytes]:
     return SSEDecoder(convert=lambda event: [event.data.encode()]) | NDJSONEncoder()
 
 
+def ollama_to_openai() -> Stage[bytes, bytes]:
+    """A conversion of dialects."""
+    return Converter("ollama-chat", "openai-chat", message_id="chatcmpl-0")
+
+
 def five_stages() -> Stage[bytes, bytes]:
     """There, back, and there again, with a value decoded in between."""
     return NDJSONDecoder() | NDJSONEncoder() | NDJSONDecoder(raw=True) | NDJSONEncoder() | to_frames()
 
+
+TO_OPENAI = ("--from", "ollama-chat", "--to", "openai-chat", "--id", "chatcmpl-0")
 
 PATHS: list[Path] = [
     Path("nothing (a loop)", "baseline", untouched, by_loop),
@@ -95,6 +104,7 @@ PATHS: list[Path] = [
     library("Pipeline, six stages", re_encoded, partial(by_hand, five_stages)),
     library("pump, NDJSON to SSE", frames, partial(by_pump, to_frames)),
     library("pump, SSE to NDJSON", lines_from_events, partial(by_pump, to_lines)),
+    library("pump, Ollama to OpenAI", converted, partial(by_pump, ollama_to_openai)),
     library("pull", records, by_pull),
     library("push", records, by_push),
     library("tee, two branches", records, by_tee, branches=2),
@@ -105,6 +115,9 @@ PATHS: list[Path] = [
     a_filter("sse-to-ndjson", lines_from_events, "sse-to-ndjson"),
     a_filter("sse-to-ndjson, CRLF", lines_from_crlf_events, "sse-to-ndjson"),
     Path("ndjson-to-sse | sse-to-ndjson", "filter", whole_lines, partial(by_process, there_and_back)),
+    a_filter("convert", converted, "streamkit", "convert", *TO_OPENAI),
+    a_filter("convert --from auto", converted, "streamkit", "convert", *TO_OPENAI[2:]),
+    a_filter("text", answer_text, "streamkit", "text", "--from", "ollama-chat"),
     a_filter("rechunk --every-byte", untouched, "streamkit", "rechunk", "--every-byte"),
     a_filter("rechunk --size 16", partial(untouched, size=16), "streamkit", "rechunk", "--size", "16"),
     a_filter("rechunk --lines", whole_lines, "streamkit", "rechunk", "--lines"),

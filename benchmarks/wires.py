@@ -13,10 +13,21 @@ from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import accumulate
 
-from benchmarks.workloads import ollama_chat_lines, openai_chat_events
+from benchmarks.workloads import (
+    ANSWER_CREATED,
+    ANSWER_MODEL,
+    ANSWER_PROMPT_TOKENS,
+    ANSWER_TOKENS,
+    ollama_answer,
+    ollama_chat_lines,
+    openai_chat_events,
+    tokens,
+)
 
 __all__ = [
     "Wire",
+    "answer_text",
+    "converted",
     "frames",
     "lines_from_crlf_events",
     "lines_from_events",
@@ -111,3 +122,37 @@ def whole_lines(count: int, seed: int) -> Wire:
 def whole_events(count: int, seed: int) -> Wire:
     """SSE events in, the same events out."""
     return Wire([(event, event) for event in openai_chat_events(count, seed)])
+
+
+def converted(count: int, seed: int) -> Wire:
+    """One answer of Ollama's in, OpenAI's chunks out: one for each token, before the first the one with the role."""
+    words = tokens(count, seed)
+    *lines, last = ollama_answer(words)
+    outputs = [_chunk([_choice({"content": word})]) for word in words]
+    outputs[0] = _chunk([_choice({"role": "assistant", "content": ""})]) + outputs[0]
+    total = ANSWER_PROMPT_TOKENS + ANSWER_TOKENS
+    usage = {
+        "prompt_tokens": ANSWER_PROMPT_TOKENS,
+        "completion_tokens": ANSWER_TOKENS,
+        "total_tokens": total,
+    }
+    closing = _chunk([_choice({}, "stop")]) + _chunk([], usage=usage) + b"data: [DONE]\n\n"
+    return Wire([*zip(lines, outputs, strict=True), (last, closing)])
+
+
+def answer_text(count: int, seed: int) -> Wire:
+    """One answer of Ollama's in, its text out, and a line end after it."""
+    words = tokens(count, seed)
+    *lines, last = ollama_answer(words)
+    end = b"" if words[-1].endswith("\n") else b"\n"
+    return Wire([*((line, word.encode()) for line, word in zip(lines, words, strict=True)), (last, b"")], tail=end)
+
+
+def _choice(delta: dict[str, str], reason: str | None = None) -> dict[str, object]:
+    return {"index": 0, "delta": delta, "logprobs": None, "finish_reason": reason}
+
+
+def _chunk(choices: list[dict[str, object]], **more: object) -> bytes:
+    head = {"id": "chatcmpl-0", "object": "chat.completion.chunk", "created": ANSWER_CREATED, "model": ANSWER_MODEL}
+    text = json.dumps({**head, "choices": choices, **more}, ensure_ascii=False, separators=(",", ":"))
+    return f"data: {text}\n\n".encode()

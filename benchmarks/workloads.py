@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 __all__ = [
     "anthropic_text_deltas",
     "chunks_of",
     "json_line",
+    "ollama_answer",
     "ollama_chat_lines",
     "openai_chat_events",
     "sized_ndjson",
@@ -44,6 +45,10 @@ FOREIGN = (" café", " naïve", " über", "流", "文字", " дом", "🙂", " 
 FOREIGN_SHARE = 0.03
 ANSWER_TOKENS = 500
 """After so many tokens an answer ends, and with it comes the record with the statistics."""
+ANSWER_MODEL = "llama3.2"
+ANSWER_CREATED = 1_763_596_800
+ANSWER_CREATED_AT = "2025-11-20T00:00:00Z"
+ANSWER_PROMPT_TOKENS = 26
 
 
 def tokens(count: int, seed: int) -> list[str]:
@@ -68,6 +73,19 @@ def anthropic_text_deltas(count: int, seed: int) -> list[bytes]:
         'event: content_block_delta\ndata: {"type":"content_block_delta","index":0,"delta":{"type":"text_delta","text":'
     )
     return [f"{head}{_text(token)}}}}}\n\n".encode() for token in tokens(count, seed)]
+
+
+def ollama_answer(words: Sequence[str]) -> list[bytes]:
+    """One answer of Ollama's chat: a line a token, about 120 bytes each, and the line with the statistics."""
+    records: list[dict[str, object]] = [
+        {"model": ANSWER_MODEL, "created_at": ANSWER_CREATED_AT, "message": message, "done": False}
+        for message in ({"role": "assistant", "content": word} for word in words)
+    ]
+    counts = {"total_duration": 5, "prompt_eval_count": ANSWER_PROMPT_TOKENS, "eval_count": ANSWER_TOKENS}
+    message = {"role": "assistant", "content": ""}
+    last = {"model": ANSWER_MODEL, "created_at": ANSWER_CREATED_AT, "message": message, "done": True}
+    records.append({**last, "done_reason": "stop", **counts})
+    return [json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode() + b"\n" for record in records]
 
 
 def ollama_chat_lines(count: int, seed: int) -> list[bytes]:
