@@ -1,7 +1,8 @@
 """streamkit: convert, contract-test, benchmark and mock LLM token streams, without ever holding a byte back.
 
 The public names are here and are loaded when they are first used (PEP 562): `from streamkit import SSEDecoder` loads
-the event-stream codec and neither trio nor httpx.
+the event-stream codec and neither trio nor httpx. The neutral events are not among them, because `End` and others mean
+something else here: `from streamkit.dialects import events`.
 """
 
 from __future__ import annotations
@@ -33,6 +34,17 @@ if TYPE_CHECKING:
     from streamkit.codecs.stage import Pipeline as Pipeline
     from streamkit.codecs.stage import Stage as Stage
     from streamkit.codecs.text import Utf8Decoder as Utf8Decoder
+    from streamkit.dialects.convert import Converter as Converter
+    from streamkit.dialects.convert import decoder_of as decoder_of
+    from streamkit.dialects.convert import encoder_of as encoder_of
+    from streamkit.dialects.lifecycle import Lifecycle as Lifecycle
+    from streamkit.dialects.lifecycle import Violation as Violation
+    from streamkit.dialects.message import Message as Message
+    from streamkit.dialects.message import MessageAccumulator as MessageAccumulator
+    from streamkit.dialects.message_json import message_json as message_json
+    from streamkit.dialects.registry import DIALECTS as DIALECTS
+    from streamkit.dialects.registry import get_dialect as get_dialect
+    from streamkit.dialects.sniff import AutoDecoder as AutoDecoder
     from streamkit.errors import ConfigError as ConfigError
     from streamkit.errors import DecodeError as DecodeError
     from streamkit.errors import EncodeError as EncodeError
@@ -61,9 +73,12 @@ if TYPE_CHECKING:
 
 _HOME = {
     "Accumulator": "codecs.accumulate",
+    "AutoDecoder": "dialects.sniff",
     "BadRecord": "codecs.stage",
     "Coalesce": "codecs.policies",
     "ConfigError": "errors",
+    "Converter": "dialects.convert",
+    "DIALECTS": "dialects.registry",
     "DecodeError": "errors",
     "EncodeError": "errors",
     "End": "io.items",
@@ -76,10 +91,13 @@ _HOME = {
     "Items": "io.items",
     "JSONArrayDecoder": "codecs.jsonarray",
     "JSONArrayEncoder": "codecs.jsonarray_encoder",
+    "Lifecycle": "dialects.lifecycle",
     "LimitExceeded": "errors",
     "LineScanner": "codecs.lines",
     "Lines": "codecs.policies",
     "LocalError": "errors",
+    "Message": "dialects.message",
+    "MessageAccumulator": "dialects.message",
     "NDJSONDecoder": "codecs.ndjson",
     "NDJSONEncoder": "codecs.ndjson_encoder",
     "Pipeline": "codecs.stage",
@@ -97,8 +115,13 @@ _HOME = {
     "StreamkitError": "errors",
     "TruncatedError": "errors",
     "Utf8Decoder": "codecs.text",
+    "Violation": "dialects.lifecycle",
     "as_source": "io.source",
+    "decoder_of": "dialects.convert",
+    "encoder_of": "dialects.convert",
+    "get_dialect": "dialects.registry",
     "idle": "io.idle",
+    "message_json": "dialects.message_json",
     "pace": "io.pace",
     "path_sink": "io.sink",
     "pull": "io.run",

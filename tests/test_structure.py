@@ -19,6 +19,7 @@ from pathlib import Path
 import pytest
 
 import streamkit
+from streamkit.cli.group import COMMANDS as NAMES
 
 ROOT = Path(__file__).parent.parent
 
@@ -333,16 +334,23 @@ HEAVY = {"anyio", "asyncio", "click", "hypothesis", "httpx", "rich", "trio"}
 
 OPTIONAL = {"hypothesis", "httpx", "rich"}
 
-CODECS = sorted(module.name for module in modules_under(ROOT) if is_inside(module.name, ("streamkit.codecs",)))
+PURE_MODULES = sorted(
+    module.name
+    for module in modules_under(ROOT)
+    if is_inside(module.name, ("streamkit.codecs", "streamkit.dialects.convert", "streamkit.dialects.message_json"))
+)
+"""The codecs, and what loads every dialect."""
+
+HELP = (
+    "streamkit --help",
+    *(f"streamkit {name} --help" for name in NAMES),
+    *("ndjson-to-sse --help", "sse-to-ndjson --help", "streamkit dialects", "streamkit dialects --json"),
+)
+"""What shows something and reads no stream."""
 
 COMMANDS = (
-    *(
-        "streamkit --help",
-        "streamkit ndjson-to-sse --help",
-        "streamkit sse-to-ndjson --help",
-        "streamkit rechunk --help",
-    ),
-    *("ndjson-to-sse --help", "sse-to-ndjson --help", "ndjson-to-sse", "sse-to-ndjson", "streamkit rechunk --size 1"),
+    *("ndjson-to-sse", "sse-to-ndjson", "streamkit rechunk --size 1"),
+    "streamkit convert --from text --to openai-chat",
 )
 
 
@@ -354,9 +362,10 @@ def start(command: str) -> str:
 
 
 ENTRY_POINTS = {
-    **{f"import {name}": (f"import {name}", HEAVY) for name in ("streamkit", "streamkit.errors", *CODECS)},
+    **{f"import {name}": (f"import {name}", HEAVY) for name in ("streamkit", "streamkit.errors", *PURE_MODULES)},
     "from streamkit import SSEDecoder": ("from streamkit import SSEDecoder", HEAVY),
     "import streamkit.testing": ("import streamkit.testing", HEAVY),
+    **{command: (start(command), HEAVY - {"click"}) for command in HELP},
     **{command: (start(command), OPTIONAL) for command in COMMANDS},
 }
 """What a user starts or imports, the code that does it, and what it must not load. The commands read an empty stdin."""

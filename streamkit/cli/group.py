@@ -12,9 +12,13 @@ from streamkit.cli.edge import CONTEXT, EXIT_CODES
 __all__ = ["COMMANDS", "group"]
 
 COMMANDS = {
+    "collect": "streamkit.cli.collect",
+    "convert": "streamkit.cli.convert",
+    "dialects": "streamkit.cli.dialects",
     "ndjson-to-sse": "streamkit.cli.ndjson_to_sse",
     "rechunk": "streamkit.cli.rechunk",
     "sse-to-ndjson": "streamkit.cli.sse_to_ndjson",
+    "text": "streamkit.cli.text",
 }
 """Every command and its module, whose `command` it is. A new command is a file and a row."""
 

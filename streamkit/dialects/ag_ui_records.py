@@ -1,5 +1,4 @@
-"""What both directions of AG-UI share: the types of its events, its token counts, and where the things go that it has
-no field for.
+"""What both directions of AG-UI share: its events' types, its token counts, and where that goes which has no field.
 
 (ag-ui-protocol 1.0.0, `spec/1.0/schema.json`.) AG-UI has no finish reason, no model outside of the token counts, and no
 refusal. Every event may have a `metadata` object, open by key, and they are kept there: `finishReason` and
@@ -12,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from streamkit.dialects.decoder import RecordError, count_of, text_of
+from streamkit.dialects.decoder import RecordError, count_of
 from streamkit.dialects.events import FinishReason, Usage
 
 __all__ = [
@@ -52,6 +51,7 @@ PASSED_ON: Final[Mapping[str, frozenset[str]]] = {
     "TEXT_MESSAGE_START": frozenset({"messageId", "role"}),
     "TEXT_MESSAGE_CONTENT": frozenset({"messageId", "delta"}),
     "TEXT_MESSAGE_END": frozenset({"messageId"}),
+    "TEXT_MESSAGE_CHUNK": frozenset(),
 }
 """The events that become a `Custom` named `ag-ui.TYPE`, its value the other keys; and the keys without which such a
 `Custom` is not written as that event again."""
@@ -67,7 +67,7 @@ THINKING: Final[Mapping[str, str]] = {
 
 EVENT_TYPES: Final = frozenset(
     {
-        *("RUN_STARTED", "RUN_FINISHED", "RUN_ERROR", "RAW", "CUSTOM", "TEXT_MESSAGE_CHUNK"),
+        *("RUN_STARTED", "RUN_FINISHED", "RUN_ERROR", "RAW", "CUSTOM"),
         *("TOOL_CALL_START", "TOOL_CALL_ARGS", "TOOL_CALL_END", "TOOL_CALL_CHUNK"),
         *("REASONING_START", "REASONING_MESSAGE_START", "REASONING_MESSAGE_CONTENT", "REASONING_MESSAGE_END"),
         *("REASONING_MESSAGE_CHUNK", "REASONING_END", *PASSED_ON, *THINKING),
@@ -131,13 +131,15 @@ def pause_outcome(run_id: str, reason: str) -> dict[str, object]:
     return {"type": "interrupt", "interrupts": [{"id": f"{run_id}-pause", "reason": reason or "pause"}]}
 
 
-def usage_of(entries: list[Any]) -> Usage | None:
+def usage_of(entries: list[Any], model: str) -> Usage | None:
     """Return the sum of a run's token counts, one entry a model; None where there are none.
+
+    The entries are kept beside it if they say more than one entry for `model` would.
 
     Raises:
         RecordError: an entry is no object, or a count no integer.
     """
-    totals: dict[str, int] = {}
+    totals: dict[str, Any] = {}
     for entry in entries:
         if not isinstance(entry, dict):
             msg = "an entry of usage is not an object"
@@ -149,7 +151,6 @@ def usage_of(entries: list[Any]) -> Usage | None:
     if not entries:
         return None
     usage = Usage(**totals)
-    model = text_of(entries[0], "model")
     return usage if usage_list(usage, model) == entries else Usage(**totals, extra={f"{FAMILY}usage": entries})
 
 
@@ -169,7 +170,9 @@ def usage_list(usage: Usage, model: str) -> list[Any]:
 def says(entries: list[Any], usage: Usage) -> bool:
     """Whether the entries add up to the counts."""
     for key, field in COUNTS.items():
-        counts = [entry.get(key) for entry in entries if isinstance(entry, dict) and entry.get(key) is not None]
+        counts: list[Any] = [
+            entry.get(key) for entry in entries if isinstance(entry, dict) and entry.get(key) is not None
+        ]
         if (sum(counts) if counts else None) != getattr(usage, field):
             return False
     return True

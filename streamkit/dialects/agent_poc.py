@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from streamkit.codecs.jsontext import encode_string
 from streamkit.dialects.decoder import Decoder, object_of, text_of
 from streamkit.dialects.dialect import Dialect
 from streamkit.dialects.encoder import MARK, Encoder
@@ -62,12 +61,15 @@ class AgentPocDecoder(Decoder):
     framings = ("sse",)
     terminator = '{"type":"end"}'
 
-    def take(self, value: Any, name: str, raw: str | bytes, out: list[Event]) -> None:
+    def take(self, value: object, name: str, raw: str | bytes, out: list[Event]) -> None:
         if value is DONE:
             self.repair("done", "[DONE] does not belong to this dialect")
             return
         kind = value.get("type") if isinstance(value, dict) else None
-        if not isinstance(kind, str) or kind not in TYPES or not looks_like(value, name):
+        if not isinstance(value, dict) or not isinstance(kind, str) or kind not in TYPES:
+            self.unknown(out, name, raw)
+            return
+        if kind == "start" and not value.keys() <= {"type", "data"}:  # that is Vercel's
             self.unknown(out, name, raw)
             return
         data = object_of(value, "data")
@@ -111,26 +113,21 @@ class AgentPocEncoder(Encoder):
 
     def on_start(self, start: Start, out: list[bytes]) -> None:
         self.record(out, with_data("start", self.own(start.extra)))
-        self._text = self.template(with_data("text_message", {"content": MARK}))
+        self.text_frame = self.template(with_data("text_message", {"content": MARK}))
 
     def on_part_start(self, start: PartStart, out: list[bytes]) -> None:  # noqa: ARG002 - nothing is written
         if start.kind == "tool":
             self.lose("tool-arguments")
 
     def on_text(self, event: Text, out: list[bytes]) -> None:
-        own = self.own(event.extra) if event.extra else None
-        if own:
-            self.record(out, with_data("text_message", {**own, "content": event.text}))
-        else:
-            head, tail = self._text
-            out.append(head + encode_string(event.text) + tail)
+        self.record(out, with_data("text_message", {**self.own(event.extra), "content": event.text}))
 
     def on_tool_args(self, event: ToolArgs, out: list[bytes]) -> None:
         """Write nothing: the call was counted when it began."""
 
     def on_custom(self, event: Custom, out: list[bytes]) -> None:
         if event.name == UI_CONTROL and isinstance(event.value, dict | None):
-            self.record(out, with_data(UI_CONTROL, event.value))
+            self.record(out, control(event.value))
         else:
             self.lose("custom")
 
@@ -147,6 +144,11 @@ class AgentPocEncoder(Encoder):
 def with_data(kind: str, data: dict[str, Any] | None) -> dict[str, object]:
     """Return a record; `data` is left out where there is none."""
     return {"type": kind, "data": data} if data else {"type": kind}
+
+
+def control(data: dict[str, Any] | None) -> dict[str, object]:
+    """Return a `ui_control` record."""
+    return {"type": UI_CONTROL} if data is None else {"type": UI_CONTROL, "data": data}
 
 
 def error_record(error: Error) -> dict[str, object]:
@@ -175,7 +177,7 @@ def response(message: Message) -> object:
     """
     records = [with_data("start", own_of(message.extra))]
     customs = [custom for custom in message.customs if custom.name == UI_CONTROL]
-    records += [with_data(UI_CONTROL, custom.value) for custom in customs if isinstance(custom.value, dict | None)]
+    records += [control(custom.value) for custom in customs if isinstance(custom.value, dict | None)]
     text = message.text + message.refusal
     if text:
         records.append(with_data("text_message", {"content": text}))

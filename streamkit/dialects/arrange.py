@@ -7,7 +7,7 @@ Both pass text at once. What they hold is arguments of tool calls, and only as l
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, OrderedDict
 from typing import Final, TypeVar
 
 from msgspec.structs import replace
@@ -27,6 +27,7 @@ from streamkit.dialects.events import (
     ToolArgs,
 )
 from streamkit.dialects.jsonprogress import JSONProgress
+from streamkit.dialects.message import merge
 from streamkit.errors import EncodeError
 
 __all__ = ["Arranger", "OneAtATime", "WholeCalls"]
@@ -94,7 +95,7 @@ class WholeCalls(Arranger):
 
     def _begin(self) -> None:
         super()._begin()
-        self._calls: dict[tuple[int, int], Held] = {}
+        self._calls: OrderedDict[tuple[int, int], Held] = OrderedDict()  # a dict is slow to take its first from
         self._bad: dict[int, tuple[Held, str]] = {}
 
     def feed(self, event: Event, /) -> list[Event]:
@@ -122,14 +123,17 @@ class WholeCalls(Arranger):
 
     def _let_out(self, out: list[Event]) -> None:
         """Let out the calls that are complete, up to the first that is not."""
-        for key, held in list(self._calls.items()):
+        while self._calls:
+            held = next(iter(self._calls.values()))
             if held.end is None:
                 return
-            del self._calls[key]
+            self._calls.popitem(last=False)
             self._release(held)
             fault = fault_in_arguments(held.json_text)
             if fault is None:
-                extra = {name: value for piece in held.args for name, value in piece.extra.items()}
+                extra: dict[str, object] = {}
+                for piece in held.args:
+                    merge(extra, piece.extra)
                 args = ToolArgs(held.start.part, held.json_text, choice=held.start.choice, extra=extra)
                 out += (held.start, args, held.end)
             else:
@@ -204,7 +208,7 @@ class Lane:
         self._tool: int | None = None  # the tool call that is open on the way out
         self._tool_out = 0
         self._progress = JSONProgress()
-        self._held: dict[int, Held] = {}
+        self._held: OrderedDict[int, Held] = OrderedDict()
 
     def take(self, event: Event) -> list[Event]:
         out: list[Event] = []
@@ -231,11 +235,14 @@ class Lane:
     def _open_text(self, part: int, out: list[Event]) -> None:
         if self._text == part:
             return
+        start = self._starts.get(part)
+        if start is None:
+            msg = f"part {part} of choice {self._choice} is not open"
+            raise EncodeError(msg, stage=self._stage.name)
         self._close_text(out)
         if self._tool is not None and self._progress.complete:
             out.append(PartEnd(self._tool_out, choice=self._choice))
             self._tool = None  # calls that are held stay so: they would overlap with the text
-        start = self._starts[part]
         self._text, self._text_out = part, self._next()
         out.append(renumbered(start, self._text_out))
 
@@ -247,7 +254,7 @@ class Lane:
     def _let_go(self, out: list[Event]) -> None:
         """Let out the calls that are held, up to one that is still open."""
         while self._held and self._tool is None:
-            held = self._held.pop(next(iter(self._held)))
+            _, held = self._held.popitem(last=False)
             self._stage.release(held)
             self._close_text(out)
             self._tool, self._tool_out = held.start.part, self._next()

@@ -141,12 +141,12 @@ class Converter(Stage[bytes, bytes]):
             raise self._fail(error, error.items) from None
         last = events[-1] if events else None
         if type(last) is Error:
-            raise self._fail(failure_of(last, self.decoder.name), out)
+            raise self._fail(failure_of(last, self.decoder.dialect), out)
         if type(last) is End:
             for finish in self.encoder.finishes.values():
                 if finish.reason in {"error", "cancelled"}:
                     failure = Error(message_of(finish), f"finish_{finish.reason}")
-                    raise self._fail(failure_of(failure, self.decoder.name), out)
+                    raise self._fail(failure_of(failure, self.decoder.dialect), out)
         return out
 
     def _failed(self, error: DecodeError) -> DecodeError | EncodeError:

@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Final
 import msgspec
 
 from streamkit.codecs.records import DEFAULT_LIMIT_BYTES
+from streamkit.codecs.sse import SSEDecoder
 from streamkit.codecs.stage import Stage
 from streamkit.dialects.events import End, Error, Event, Ping, Raw, Start
 from streamkit.dialects.framing import DONE, FRAMINGS
@@ -171,6 +172,12 @@ class Decoder(Stage[bytes, Event]):
         self.first = Parts()
         self.choices: dict[int, Parts] = {}
         self._head = b""
+        self._unknown = False
+
+    @property
+    def dialect(self) -> str:
+        """The dialect's name."""
+        return self.name
 
     def reset(self) -> None:
         super().reset()
@@ -190,18 +197,21 @@ class Decoder(Stage[bytes, Event]):
     def finish(self) -> list[Event]:
         if self._closed is not None:
             return []
-        reason = f"the stream ends without {self.terminator}"
+        # Not the terminator's own text: a reader that searches the wire for `[DONE]` would find it in the error.
+        reason = "the stream ends without its terminator"
         try:
             out: list[Event] = self._reader.finish()
+            is_cut = isinstance(self._reader, SSEDecoder) and self._reader.dropped_bytes > 0
         except TruncatedError as error:
             out = [*error.items]  # type: ignore[list-item]  # they are the reader's events
             reason = str(error)
+            is_cut = True
         except DecodeError as error:
             raise self._fail(self._explained(error), error.items) from None
         super().finish()
-        if not self.over:
+        if not self.over and not is_cut:
             self.at_end(out)
-        if not self.over and not self.started and self._head.strip():
+        if not self.over and not self.started and self._is_another():
             wrong = f"no record of {self.name} in the input{self._looks_like()}"
             raise self._fail(DecodeError(wrong, stage=self.name, record=1, offset=0, code="wrong-dialect"), out)
         if not self.over:
@@ -223,7 +233,7 @@ class Decoder(Stage[bytes, Event]):
         """
 
     def at_end(self, out: list[Event]) -> None:
-        """Take the end of the input; for dialects where it is the terminator, or may be."""
+        """Take the end of the input, unless it cuts a record; for dialects where it is the terminator, or may be."""
 
     # What `take` is made of
 
@@ -274,6 +284,7 @@ class Decoder(Stage[bytes, Event]):
             if looks_like:
                 msg = f"this is not {self.name}{looks_like}"
                 raise RecordError(msg, "wrong-dialect")
+        self._unknown = True
         text = raw if isinstance(raw, str) else raw.decode()
         out.append(Raw(self.name, "" if name == "message" else name, text))
 
@@ -317,6 +328,12 @@ class Decoder(Stage[bytes, Event]):
         if not self.started and error.code not in {"wrong-dialect", "limit"}:
             error.reason += self._looks_like()
         return error
+
+    def _is_another(self) -> bool:
+        """Whether a stream of which nothing was understood is another dialect, rather than cut before its first record."""
+        from streamkit.dialects.sniff import framing_in
+
+        return self._unknown or bool(self._looks_like()) or framing_in(self._head) not in {None, self.framing}
 
     def _looks_like(self) -> str:
         from streamkit.dialects.sniff import guess  # it knows all dialects, and so imports this module

@@ -7,25 +7,36 @@ goes to the first event that the record makes. `extra["logprobs"]` is the same i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Container, Mapping
+from typing import Any, Final
 
 from msgspec.structs import replace
 
 from streamkit.dialects.decoder import RecordError, list_of
-from streamkit.dialects.events import Event
+from streamkit.dialects.events import Event, Finish, PartStart, Reasoning, Refusal, Text, ToolArgs, Usage
 from streamkit.dialects.parts import NO_EXTRA, Extra
 
-__all__ = ["attach", "logprobs_of", "openai_logprobs", "unlike", "without_empties"]
+__all__ = ["attach", "besides", "logprobs_of", "ollama_logprobs", "openai_logprobs", "unlike"]
+
+
+EMPTY: Final[tuple[object, ...]] = (None, "", [], {})
+
+WRITTEN: Final = (Text, Reasoning, Refusal, ToolArgs, Usage, Finish)
 
 
 def attach(out: list[Event], place: int, extra: Extra) -> bool:
-    """Add `extra` to the event at `place`; return whether there is one."""
-    if place >= len(out):
-        return False
-    event = out[place]
-    out[place] = replace(event, extra={**event.extra, **extra})
-    return True
+    """Add `extra` to the first event from `place` on that is written as a record; return whether there is one."""
+    for at in range(place, len(out)):
+        event = out[at]
+        if isinstance(event, WRITTEN) or (isinstance(event, PartStart) and event.kind == "tool"):
+            out[at] = replace(event, extra={**event.extra, **extra})
+            return True
+    return False
+
+
+def besides(record: Mapping[str, Any], known: Container[str]) -> dict[str, object]:
+    """Return what a record has besides the known keys. Empty values say nothing."""
+    return {key: value for key, value in record.items() if key not in known and value not in EMPTY}
 
 
 def unlike(extra: Extra, opening: Extra) -> Extra:
@@ -47,35 +58,44 @@ def logprobs_of(record: Mapping[str, Any], key: str) -> list[dict[str, object]]:
 
 
 def logprob_of(entry: object, key: str) -> dict[str, object]:
-    """Return one token's entry."""
+    """Return one token's entry. The first token of an echoed prompt has no log probability.
+
+    Raises:
+        RecordError: it is none.
+    """
     if isinstance(entry, dict):
         token, logprob, data = entry.get("token"), entry.get("logprob"), entry.get("bytes")
-        is_number = isinstance(logprob, (int, float)) and not isinstance(logprob, bool)
+        is_number = logprob is None or (isinstance(logprob, (int, float)) and not isinstance(logprob, bool))
         if isinstance(token, str) and is_number and isinstance(data, list | None):
             return {"token": token, "logprob": logprob, **({} if data is None else {"bytes": data})}
     msg = f"an entry of {key} is not a token with its log probability"
     raise RecordError(msg)
 
 
-def openai_logprobs(entries: object) -> object:
-    """Return log probabilities as OpenAI writes them, all keys there; what has another form stays as it is."""
+def well_formed(entries: object) -> list[dict[str, Any]] | None:
+    """Return log probabilities as they should be, or None where somebody's events have something else there."""
     if not isinstance(entries, list):
-        return entries
-    return [openai_entry(entry) for entry in entries]
+        return None
+    try:
+        return logprobs_of({"logprobs": entries}, "logprobs")
+    except RecordError:
+        return None
 
 
-def openai_entry(entry: object) -> object:
-    if not isinstance(entry, dict):
-        return entry
-    tops = entry.get("top_logprobs") or []
-    return {"bytes": None, **entry, "top_logprobs": [{"bytes": None, **top} for top in tops if isinstance(top, dict)]}
-
-
-def without_empties(entries: object) -> object:
-    """Return log probabilities as Ollama writes them, empty keys left out."""
-    if not isinstance(entries, list):
-        return entries
+def openai_logprobs(entries: object) -> list[dict[str, object]] | None:
+    """Return log probabilities as OpenAI writes them, all keys there; None if they are none."""
+    checked = well_formed(entries)
+    if checked is None:
+        return None
     return [
-        {key: value for key, value in entry.items() if value not in (None, [])} if isinstance(entry, dict) else entry
-        for entry in entries
+        {"bytes": None, **entry, "top_logprobs": [{"bytes": None, **top} for top in entry["top_logprobs"]]}
+        for entry in checked
     ]
+
+
+def ollama_logprobs(entries: object) -> list[dict[str, object]] | None:
+    """Return log probabilities as Ollama writes them, empty keys left out; None if they are none."""
+    checked = well_formed(entries)
+    if checked is None:
+        return None
+    return [{key: value for key, value in entry.items() if value != []} for entry in checked]

@@ -123,6 +123,8 @@ class EventData:
         if isinstance(event, SSEComment):
             return self._comment(event.text)
         data = event.data
+        if not data:
+            return self._comment("")  # nothing was said: somebody's heartbeat
         if data == "[DONE]":
             return self._take(DONE, data, event.event)
         try:

@@ -17,13 +17,14 @@ from typing import Any, ClassVar, Final
 from msgspec.structs import replace
 
 from streamkit.codecs.jsontext import decode, encode_string, encode_value
-from streamkit.dialects.arrange import WholeCalls
+from streamkit.dialects.arrange import CUT_REASONS, WholeCalls
 from streamkit.dialects.decoder import Decoder, RecordError, count_of, list_of, text_of
 from streamkit.dialects.encoder import MARK, Encoder
 from streamkit.dialects.events import (
     Error,
     Event,
     FinishReason,
+    PartEnd,
     PartStart,
     Reasoning,
     Start,
@@ -31,12 +32,17 @@ from streamkit.dialects.events import (
     ToolArgs,
     Usage,
 )
-from streamkit.dialects.message import Message, Part
+from streamkit.dialects.extra import attach, besides, logprobs_of, ollama_logprobs, unlike
+from streamkit.dialects.message import Message
 from streamkit.dialects.parts import NO_EXTRA, Extra
+from streamkit.errors import EncodeError
 
-__all__ = ["OllamaDecoder", "OllamaEncoder", "created_ns_of", "document", "is_error", "rfc3339", "tool_call"]
+__all__ = ["OllamaDecoder", "OllamaEncoder", "created_ns_of", "document", "is_error", "rfc3339", "tool_calls_of"]
 
 NS: Final = 1_000_000_000
+
+MAX_NS: Final = 253_402_300_800 * NS
+"""The year 10000."""
 
 COUNTS: Final = {
     "total_duration": "total_ns",
@@ -61,9 +67,14 @@ FINISH_WORDS: Final[Mapping[FinishReason, str]] = {
 
 NO_USAGE: Final = Usage()
 
-SHARED_KEYS: Final = frozenset({"model", "created_at", "logprobs", "done", "done_reason", *COUNTS})
+SHARED_KEYS: Final = frozenset({"model", "created_at", "logprobs", "done", "done_reason", "error", *COUNTS})
 
-_TIME = re.compile(r"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d)(?:\.(\d{1,9})\d*)?(Z|[+-]\d\d:\d\d)")
+MESSAGE_KEYS: Final = frozenset({"role", "content", "thinking", "tool_calls"})
+
+_TIME = re.compile(
+    r"([0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2})(?:\.([0-9]{1,9})[0-9]*+)?(Z|[+-][0-9]{2}:[0-9]{2})",
+    re.IGNORECASE,
+)
 
 
 class OllamaDecoder(Decoder):
@@ -74,6 +85,10 @@ class OllamaDecoder(Decoder):
 
     known_keys: ClassVar[frozenset[str]]
     """The keys of a record that mean something here; others are kept in `extra`."""
+
+    def _begin(self) -> None:
+        super()._begin()
+        self._opening: Extra = NO_EXTRA
 
     @abstractmethod
     def body(self, record: dict[str, Any]) -> tuple[Mapping[str, Any] | None, str]:
@@ -87,9 +102,8 @@ class OllamaDecoder(Decoder):
         if not isinstance(value, dict):
             self.unknown(out, name, raw)
             return
-        if "error" in value:
-            message = value["error"]
-            self.error(out, message if isinstance(message, str) else encode_value(message).decode())
+        if value.get("error") is not None:
+            self.error(out, error_message(value["error"]))
             return
         body, text_key = self.body(value)
         done = value.get("done")
@@ -98,23 +112,26 @@ class OllamaDecoder(Decoder):
             return
         extra = NO_EXTRA if value.keys() <= self.known_keys else self._extra(value)
         if not self.started:
-            opening = NO_EXTRA if done is True else extra
+            self._opening = NO_EXTRA if done is True else extra
             self.start(
                 out,
                 model=text_of(value, "model"),
                 created_ns=created_ns_of(value.get("created_at")),
-                extra=opening,
+                extra=self._opening,
             )
-            extra = NO_EXTRA if opening else extra
+        if extra is not NO_EXTRA:
+            extra = unlike(extra, self._opening)
         parts = self.choice(0)
         if body is not None:
+            place = len(out)
             parts.text(out, "reasoning", text_of(body, "thinking"))
-            text_extra = extra if done is not True else NO_EXTRA
-            if value.get("logprobs") is not None:
-                text_extra = {**text_extra, "logprobs": list_of(value, "logprobs")}
-            parts.text(out, "text", text_of(body, text_key), text_extra)
+            parts.text(out, "text", text_of(body, text_key))
             if body.get("tool_calls"):
                 self._take_calls(list_of(body, "tool_calls"), out)
+            if extra or len(body) > 2 or "logprobs" in value:
+                extra = self._take_more(value, body, extra, place, out)
+                if extra and done is not True:
+                    self.unknown(out, name, raw)
         if done is True:
             usage = usage_of(value)
             if usage is not None:
@@ -123,8 +140,32 @@ class OllamaDecoder(Decoder):
             parts.finish(out, finish_reason_of(raw_reason), raw_reason, extra=extra)
             self.end(out)
 
+    def _take_more(
+        self, record: dict[str, Any], body: Mapping[str, Any], extra: Extra, place: int, out: list[Event]
+    ) -> Extra:
+        """Add what a record has besides to its first event, which is at `place`; return what is left over.
+
+        Of the last record only the log probabilities belong to what was said, the rest to the end.
+        """
+        if body is not record and not body.keys() <= MESSAGE_KEYS:
+            more = besides(body, MESSAGE_KEYS)
+            extra = {**extra, "ollama.message": more} if more else extra
+        left: Extra = NO_EXTRA
+        if record.get("done") is True:
+            extra, left = NO_EXTRA, extra
+        logprobs = logprobs_of(record, "logprobs")
+        if logprobs:
+            extra = {**extra, "logprobs": logprobs}
+        if not extra or attach(out, place, extra):
+            return left
+        if logprobs:  # a token that is no whole character yet, for instance
+            parts = self.choice(0)
+            parts.text(out, parts.kind or "text", "", extra)
+            return left
+        return extra
+
     def _extra(self, record: dict[str, Any]) -> Extra:
-        return {f"ollama.{key}": value for key, value in record.items() if key not in self.known_keys}
+        return {f"ollama.{key}": value for key, value in besides(record, self.known_keys).items()}
 
     def _take_calls(self, calls: list[Any], out: list[Event]) -> None:
         parts = self.choice(0)
@@ -142,21 +183,32 @@ class OllamaDecoder(Decoder):
             parts.whole_tool(out, text_of(call, "id"), text_of(function, "name"), json_text)
 
 
+def error_message(error: object) -> str:
+    """Return an error's message; proxies write it as an object."""
+    if isinstance(error, dict) and isinstance(error.get("message"), str):
+        error = error["message"]
+    return error if isinstance(error, str) else encode_value(error).decode()
+
+
 def created_ns_of(text: object) -> int | None:
-    """Return an RFC 3339 time as ns since 1970, or None if it is none."""
+    """Return an RFC 3339 time as ns since 1970, or None if it is none, or before 1970 as Go's zero time is."""
     found = _TIME.fullmatch(text) if isinstance(text, str) else None
     if found is None:
         return None
     try:
-        moment = datetime.fromisoformat(found[1] + found[3].replace("Z", "+00:00"))
+        moment = datetime.fromisoformat(f"{found[1]}{found[3]}".upper())
     except ValueError:
         return None
-    return int(moment.timestamp()) * NS + int((found[2] or "").ljust(9, "0"))
+    seconds = int(moment.timestamp())
+    return seconds * NS + int((found[2] or "").ljust(9, "0")) if seconds >= 0 else None
 
 
 def rfc3339(created_ns: int) -> str:
-    """Return ns since 1970 as an RFC 3339 time in UTC, all nine digits of the fraction written."""
-    seconds, fraction = divmod(created_ns, NS)
+    """Return ns since 1970 as an RFC 3339 time in UTC, all nine digits of the fraction written.
+
+    A time after the year 9999 has no such form, one before 1970 is nonsense here: 1970 is written for both.
+    """
+    seconds, fraction = divmod(created_ns if 0 <= created_ns < MAX_NS else 0, NS)
     return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%S}.{fraction:09d}Z"
 
 
@@ -166,7 +218,7 @@ def usage_of(record: dict[str, Any]) -> Usage | None:
     Raises:
         RecordError: one is no integer.
     """
-    counts = {field: count_of(record, key) for key, field in COUNTS.items() if key in record}
+    counts = {field: count_of(record, key) for key, field in COUNTS.items() if record.get(key) is not None}
     return replace(NO_USAGE, **counts) if counts else None
 
 
@@ -191,40 +243,53 @@ class OllamaEncoder(Encoder):
         """Return the part of a record that has the text; `fields` are `content`, `thinking` or `tool_calls`."""
 
     def on_start(self, start: Start, out: list[bytes]) -> None:  # noqa: ARG002 - there is no opening record
-        self._head = {"model": self.model, "created_at": rfc3339(self.created_ns)}
-        self._start_extra = self.own(start.extra)
+        self.is_own = start.dialect.startswith("ollama-")  # both have the same words
+        self._head = {"model": self.model, "created_at": rfc3339(self.created_ns), **self.own(start.extra)}
         self.text_frame = self.template(self._line({"content": MARK}))
-        self._thinking = self.template({**self._line({"content": "", "thinking": MARK})})
+        self._thinking = self.template(self._line({"content": "", "thinking": MARK}))
         self._calls = 0
-        self._called: PartStart | None = None
 
-    def _line(self, fields: dict[str, object], **more: object) -> dict[str, object]:
+    def _line(self, fields: dict[str, object], extra: Extra = NO_EXTRA) -> dict[str, object]:
+        """Return a record with these fields and what of `extra` this dialect writes."""
+        more = self.own(extra) if extra else {}
+        message = more.pop("message", None)
+        if isinstance(message, dict):
+            fields = {**message, **fields}
+        if "logprobs" in extra:
+            logprobs = ollama_logprobs(extra["logprobs"])
+            if logprobs is None:
+                self.lose("logprobs")
+            else:
+                more["logprobs"] = logprobs
         return {**self._head, **self.body(fields), **more, "done": False}
 
     def on_text(self, event: Text, out: list[bytes]) -> None:
-        if event.extra:
-            extra: dict[str, object] = self.own(event.extra)
-            if "logprobs" in event.extra:
-                extra["logprobs"] = event.extra["logprobs"]
-            self.record(out, self._line({"content": event.text}, **extra))
-        else:
-            self.record(out, self._line({"content": event.text}))
+        self.record(out, self._line({"content": event.text}, event.extra))
 
     def on_reasoning(self, event: Reasoning, out: list[bytes]) -> None:
-        head, tail = self._thinking
-        out.append(head + encode_string(event.text) + tail)
+        if event.extra:
+            self.record(out, self._line({"content": "", "thinking": event.text}, event.extra))
+        else:
+            head, tail = self._thinking
+            out.append(head + encode_string(event.text) + tail)
 
     def on_tool_args(self, event: ToolArgs, out: list[bytes]) -> None:
         start = self.part(event)
         call = tool_call(start.tool_id, start.tool_name, decode(event.json_text), self._calls)
         self._calls += 1
-        self.record(out, self._line({"content": "", "tool_calls": [call]}))
+        self.record(out, self._line({"content": "", "tool_calls": [call]}, {**start.extra, **event.extra}))
 
     def on_end(self, out: list[bytes]) -> None:
         finish = self.finish_event
         usage = self.usage if self.include_usage else Usage()
-        closing = {**closing_fields(self.finish_word(finish), usage), **self.own(finish.extra)}
-        self.record(out, {**self._line({"content": ""}), "done": True, **closing})
+        closing = closing_fields(self.finish_word(finish), usage)
+        self.record(out, {**self._line({"content": ""}, finish.extra), "done": True, **closing})
+
+    def on_part_end(self, start: PartStart, end: PartEnd, out: list[bytes]) -> None:  # noqa: ARG002 - as declared
+        if end.signature:
+            self.lose("signature")
+        if end.encrypted:
+            self.lose("encrypted")
 
     def on_error(self, error: Error, out: list[bytes]) -> None:
         self.record(out, {"error": error.message or error.type or "error"})
@@ -245,14 +310,27 @@ def closing_fields(done_reason: str, usage: Usage) -> dict[str, object]:
 def document(message: Message, body: dict[str, object]) -> dict[str, object]:
     """Return the non-streaming response whose text is in `body`; one that is not complete has `"done":false`."""
     head = {"model": message.model, "created_at": rfc3339(message.created_ns or 0), **body}
-    if not message.complete:
+    word = FINISH_WORDS.get(message.reason or "other")
+    if not message.complete or word is None:
         return {**head, "done": False}
-    return {**head, "done": True, **closing_fields(FINISH_WORDS.get(message.reason or "other", "stop"), message.usage)}
+    return {**head, "done": True, **closing_fields(word, message.usage)}
 
 
-def tool_calls_of(calls: list[Part]) -> list[dict[str, object]]:
-    """Return the tool calls of a finished message."""
-    return [tool_call(call.tool_id, call.tool_name, call.arguments or {}, index) for index, call in enumerate(calls)]
+def tool_calls_of(message: Message) -> list[dict[str, object]]:
+    """Return the tool calls of a finished message. A call that was cut short with the message is left out.
+
+    Raises:
+        EncodeError: the arguments of a call are no object, though nothing was cut.
+    """
+    calls: list[dict[str, object]] = []
+    for call in message.tool_calls:
+        arguments = call.arguments
+        if arguments is not None:
+            calls.append(tool_call(call.tool_id, call.tool_name, arguments, len(calls)))
+        elif message.complete and message.reason not in CUT_REASONS:
+            msg = f"the arguments of the call of {call.tool_name!r} are no JSON object"
+            raise EncodeError(msg, stage="ollama")
+    return calls
 
 
 def is_error(value: object) -> bool:

@@ -44,10 +44,15 @@ class OllamaChatDecoder(OllamaDecoder):
 
     def body(self, record: dict[str, Any]) -> tuple[Mapping[str, Any] | None, str]:
         message = record.get("message")
-        if message is not None and not isinstance(message, dict):
+        if isinstance(message, dict):
+            return message, "content"
+        if message is not None:
             msg = "message is no object"
             raise RecordError(msg)
-        return message, "content"
+        if isinstance(record.get("response"), str):
+            msg = "this is a record of ollama-generate"
+            raise RecordError(msg, "wrong-dialect")
+        return None, "content"
 
 
 class OllamaChatEncoder(OllamaEncoder):
@@ -69,8 +74,9 @@ def response(message: Message) -> object:
     body: dict[str, object] = {"role": "assistant", "content": message.text or message.refusal}
     if message.reasoning:
         body["thinking"] = message.reasoning
-    if message.tool_calls:
-        body["tool_calls"] = tool_calls_of(message.tool_calls)
+    calls = tool_calls_of(message)
+    if calls:
+        body["tool_calls"] = calls
     return document(message, {"message": body})
 
 

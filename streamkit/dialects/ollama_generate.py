@@ -7,8 +7,9 @@ conversation, a list of token numbers that only Ollama can read.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
+from streamkit.dialects.decoder import RecordError
 from streamkit.dialects.dialect import Dialect
 from streamkit.dialects.message import Message
 from streamkit.dialects.ollama import (
@@ -22,6 +23,9 @@ from streamkit.dialects.ollama import (
 __all__ = ["DIALECT"]
 
 
+FIELDS: Final = frozenset({"thinking", "tool_calls"})
+
+
 class OllamaGenerateDecoder(OllamaDecoder):
     """Lines to events."""
 
@@ -29,7 +33,12 @@ class OllamaGenerateDecoder(OllamaDecoder):
     known_keys = SHARED_KEYS | {"response", "thinking", "tool_calls"}
 
     def body(self, record: dict[str, Any]) -> tuple[Mapping[str, Any] | None, str]:
-        return (record if "response" in record else None), "response"
+        if "response" in record:
+            return record, "response"
+        if isinstance(record.get("message"), dict):
+            msg = "this is a record of ollama-chat"
+            raise RecordError(msg, "wrong-dialect")
+        return None, "response"
 
 
 class OllamaGenerateEncoder(OllamaEncoder):
@@ -38,7 +47,7 @@ class OllamaGenerateEncoder(OllamaEncoder):
     name = "ollama-generate"
 
     def body(self, fields: dict[str, object]) -> dict[str, object]:
-        return {"response": fields.get("content", ""), **{key: fields[key] for key in fields if key != "content"}}
+        return {"response": fields["content"], **{key: fields[key] for key in fields if key in FIELDS}}
 
 
 def looks_like(value: object, name: str) -> bool:  # noqa: ARG001 - lines have no types
@@ -51,8 +60,9 @@ def response(message: Message) -> object:
     body: dict[str, object] = {"response": message.text or message.refusal}
     if message.reasoning:
         body["thinking"] = message.reasoning
-    if message.tool_calls:
-        body["tool_calls"] = tool_calls_of(message.tool_calls)
+    calls = tool_calls_of(message)
+    if calls:
+        body["tool_calls"] = calls
     return document(message, body)
 
 

@@ -5,9 +5,18 @@ from __future__ import annotations
 from typing import Final
 
 from streamkit.dialects import (
+    ag_ui,
+    agent_poc,
+    anthropic,
+    gemini,
+    json_records,
     ollama_chat,
     ollama_generate,
     openai_chat,
+    openai_completions,
+    openai_responses,
+    text,
+    vercel_ui,
 )
 from streamkit.dialects.dialect import Dialect
 from streamkit.errors import ConfigError
@@ -20,6 +29,15 @@ DIALECTS: Final[dict[str, Dialect]] = {
         ollama_chat,
         ollama_generate,
         openai_chat,
+        openai_completions,
+        openai_responses,
+        anthropic,
+        gemini,
+        ag_ui,
+        vercel_ui,
+        agent_poc,
+        text,
+        json_records,
     )
 }
 """Every dialect by its name. Where a first record may be of several, the one that comes first here is the guess."""

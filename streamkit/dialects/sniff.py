@@ -144,6 +144,11 @@ class AutoDecoder(Stage[bytes, Event]):
         return self._sniffer.found
 
     @property
+    def dialect(self) -> str:
+        """The dialect's name, "auto" as long as it is not known."""
+        return self.found or self.name
+
+    @property
     def repairs(self) -> list[Repair]:
         """What the decoder has put right."""
         return [] if self.decoder is None else self.decoder.repairs

@@ -40,13 +40,17 @@ PACKET_BYTES = 4096
 READ_BYTES = 1 << 20
 
 FRAMINGS = ("ndjson-to-sse", "sse-to-ndjson")
-COMMANDS: tuple[tuple[str, ...], ...] = (
+FILTERS: tuple[tuple[str, ...], ...] = (
     ("ndjson-to-sse",),
     ("sse-to-ndjson",),
     ("streamkit", "ndjson-to-sse"),
     ("streamkit", "sse-to-ndjson"),
     ("streamkit", "rechunk"),
+    ("streamkit", "convert"),
+    ("streamkit", "text"),
+    ("streamkit", "collect"),
 )
+COMMANDS = (*FILTERS, ("streamkit", "dialects"))
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc or uses a pipe in packet mode")
 

@@ -8,10 +8,12 @@ import re
 
 import pytest
 
-from tests.cli.harness import COMMANDS, FRAMINGS, Filter, Result, run
+from streamkit.cli.group import COMMANDS as NAMES
+from tests.cli.harness import COMMANDS, FILTERS, FRAMINGS, Filter, Result, run
 
 every_command = pytest.mark.parametrize("command", [("streamkit",), *COMMANDS], ids=" ".join)
-every_filter = pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+every_filter = pytest.mark.parametrize("command", FILTERS, ids=" ".join)
+every_own = pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 
 
 @functools.cache
@@ -28,7 +30,7 @@ def test_help(command: tuple[str, ...]) -> None:
     assert max(map(len, text.splitlines())) <= 100
 
 
-@every_filter
+@every_own
 def test_help_has_an_example(command: tuple[str, ...]) -> None:
     text = help_of(command).out.decode()
     assert re.search(r"(?i)\bexamples?:", text)
@@ -47,16 +49,24 @@ OPTIONS = {
     "ndjson-to-sse": ["event", "event-field", "id-field", "done", "retry", "keepalive", "skip-bad", "max-record-bytes"],
     "sse-to-ndjson": ["envelope", "done", "on-text", "skip-bad", "flush-partial", "require-done", "max-event-bytes"],
     "rechunk": ["size", "random", "every-byte", "lines", "events", "hostile", "coalesce", "seed", "gap"],
+    "convert": ["from", "to", "strict", "report-loss", "model", "id", "include-usage", "max-record-bytes"],
+    "text": ["from", "strict", "reasoning", "max-record-bytes"],
+    "collect": ["from", "to", "strict", "model", "id", "max-bytes", "max-record-bytes"],
+    "dialects": ["json"],
 }
 
 
-@every_filter
+@every_own
 def test_help_explains_every_option(command: tuple[str, ...]) -> None:
     """Each is named, followed by words."""
     text = help_of(command).out.decode()
     for option in [*OPTIONS[command[-1]], "help"]:
         assert re.search(rf"^ +(-\w, )?--{option}\b.*(\n +)?.*[a-z]{{3}}", text, re.MULTILINE), option
-    assert "[FILE]" in text
+
+
+@every_filter
+def test_help_names_the_file(command: tuple[str, ...]) -> None:
+    assert "[FILE]" in help_of(command).out.decode()
 
 
 @pytest.mark.parametrize("name", FRAMINGS)
@@ -69,8 +79,9 @@ def test_the_same_help_under_both_names(name: str) -> None:
 
 def test_streamkit_lists_its_commands() -> None:
     text = help_of(("streamkit",)).out.decode()
-    for name in ("ndjson-to-sse", "sse-to-ndjson", "rechunk"):
-        assert re.search(rf"^ +{name} +\w", text, re.MULTILINE)
+    for name in NAMES:
+        assert re.search(rf"^ +{name} +\w.*[^.][.]$", text, re.MULTILINE), f"{name}: its first sentence is too long"
+    assert {command[-1] for command in COMMANDS} == set(NAMES)
 
 
 @pytest.mark.parametrize("command", ["streamkit", "ndjson-to-sse", "sse-to-ndjson"])

@@ -130,6 +130,43 @@ def sized(draw: st.DrawFn, size: int) -> Script:
     return cut(wire, draw(CUTS), lambda end: wire[: end - end % size])
 
 
+# ------------------------------------------------------------------------------------------------------------ dialects
+
+PLAIN_TEXT = st.text(st.characters(codec="utf-8", exclude_categories=["Cc"]), max_size=12)
+
+SEPARATORS = {ord(character): f"\\u{ord(character):04x}" for character in "\x85\u2028\u2029"}
+
+
+@st.composite
+def generated(draw: st.DrawFn) -> Script:
+    """Lines of Ollama's generate, each of which becomes one of its chat; one without text becomes nothing."""
+    wire = b""
+    lines: list[tuple[int, bytes]] = []
+    for text in draw(st.lists(PLAIN_TEXT, min_size=1, max_size=6)):
+        record = {"model": "m", "created_at": "2026-11-20T09:14:03.123456789Z", "response": text, "done": False}
+        wire += json.dumps(record, ensure_ascii=draw(st.booleans())).encode() + draw(st.sampled_from([b"\n", b"\r\n"]))
+        content = json.dumps(text, ensure_ascii=False).translate(SEPARATORS)
+        line = (
+            '{"model":"m","created_at":"2026-11-20T09:14:03.123456789Z",'
+            f'"message":{{"role":"assistant","content":{content}}},"done":false}}\n'
+        )
+        lines.append((len(wire), line.encode() if text else b""))
+    return cut(wire, draw(CUTS), lambda end: b"".join(line for at, line in lines if at <= end))
+
+
+@st.composite
+def spoken(draw: st.DrawFn) -> Script:
+    """Frames of OpenAI's chat, of which only the text is left."""
+    wire = b""
+    texts: list[tuple[int, bytes]] = []
+    for text in draw(st.lists(TEXT, min_size=1, max_size=6)):
+        chunk = {"choices": [{"index": 0, "delta": {"content": text}}]}
+        wire += draw(st.sampled_from([b"", b": ping\n\n"]))
+        wire += b"data: " + json.dumps(chunk, ensure_ascii=draw(st.booleans())).encode() + b"\n\n"
+        texts.append((len(wire), text.encode()))
+    return cut(wire, draw(CUTS), lambda end: b"".join(text for at, text in texts if at <= end))
+
+
 PHASES = [phase for phase in Phase if phase is not Phase.shrink]
 """Shrinking would wait out the harness's deadline at every step; the scripts are short enough as drawn."""
 
@@ -145,6 +182,12 @@ FILTERS: list[object] = [
     pytest.param(("streamkit", "rechunk", "--lines"), chunks(b"\n"), id="rechunk-lines"),
     pytest.param(("streamkit", "rechunk", "--events"), chunks(b"\n\n"), id="rechunk-events"),
     pytest.param(("streamkit", "rechunk", "--events", "--gap", "0"), chunks(b"\n\n"), id="rechunk-gap"),
+    pytest.param(
+        ("streamkit", "convert", "--from", "ollama-generate", "--to", "ollama-chat"), generated(), id="convert"
+    ),
+    pytest.param(("streamkit", "convert", "--to", "ollama-chat", "--report-loss"), generated(), id="convert-auto"),
+    pytest.param(("streamkit", "text"), spoken(), id="text"),
+    pytest.param(("streamkit", "text", "--from", "openai-chat", "--reasoning"), spoken(), id="text-reasoning"),
 ]
 
 

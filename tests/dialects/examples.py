@@ -64,7 +64,6 @@ class Example:
 
 
 EXAMPLES = [
-    Example(path.parent.name, path.stem, path.suffix[1:], path.read_bytes())
-    for path in sorted(FOLDER.glob("*/*.*"))
+    Example(path.parent.name, path.stem, path.suffix[1:], path.read_bytes()) for path in sorted(FOLDER.glob("*/*.*"))
 ]
 """Every example there is."""

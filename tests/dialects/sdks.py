@@ -1,8 +1,7 @@
 """What the official Python SDKs make of a stream: each used as its users do, each reduced to the same `View`.
 
-A `View` holds what every application wants of an answer. An SDK that raises has judged the stream as failed: that is a
-`Failed`. No view is made by our own decoders; AG-UI has no Python client, so there its own models read each event, and
-what they add up to is added up here.
+An SDK that raises has judged the stream as failed: that is a `Failed`. AG-UI has no Python client, so its own models
+read each event, and what they add up to is added up here.
 """
 
 from __future__ import annotations
@@ -10,9 +9,8 @@ from __future__ import annotations
 import json
 import os
 import urllib.request
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import Any
 
 import ag_ui.core
@@ -24,67 +22,15 @@ from google import genai
 from google.genai import types as genai_types
 from pydantic import TypeAdapter
 
+from tests.dialects.referees import Failed, View, view
+
 TIMEOUT_S = 20
 
-FINISH = {
-    **{word: "stop" for word in ("stop", "completed", "end_turn", "stop_sequence", "STOP", "pause_turn", "other")},
-    **{word: "length" for word in ("length", "max_tokens", "model_context_window_exceeded", "MAX_TOKENS")},
-    **{word: "length" for word in ("max_output_tokens",)},
-    **{word: "tool_calls" for word in ("tool_calls", "function_call", "tool_use", "tool-calls")},
-    **{word: "content_filter" for word in ("content_filter", "content-filter", "refusal", "SAFETY", "BLOCKLIST")},
-    **{word: "content_filter" for word in ("PROHIBITED_CONTENT", "SPII", "RECITATION")},
-}
-"""The vendors' words for why a model stops, in four classes. A call makes a plain stop `tool_calls`, as half say it."""
-
-UNFINISHED = "unfinished"
-"""The finish of an answer whose SDK came to its end without having been told why."""
-
-
-@dataclass(frozen=True)
-class View:
-    """What an application sees of an answer, of its first choice where there are several.
-
-    Attributes:
-        text: the answer, a refusal included: half of the dialects have no place of its own for one.
-        reasoning: what the model thought.
-        calls: the tool calls, their names and their parsed arguments.
-        finish: the class of the reason to stop, or `UNFINISHED`.
-        usage: tokens in and out, or None.
-    """
-
-    text: str
-    reasoning: str = ""
-    calls: tuple[tuple[str, Any], ...] = ()
-    finish: str = UNFINISHED
-    usage: tuple[int, int] | None = None
-
-
-@dataclass(frozen=True)
-class Failed:
-    """The SDK raised: the class of its error, and what it said."""
-
-    kind: str
-    message: str = field(compare=False, default="")
-
+NO_TLS: Any = {"verify": False}
+"""There is none here, and loading the certificates for it takes longer than reading a stream."""
 
 Referee = Callable[[str], View | Failed]
 """Reads the stream that is found below a base URL."""
-
-
-def view(
-    text: Iterable[str],
-    reasoning: Iterable[str],
-    calls: Iterable[tuple[str, Any]],
-    finish: str | None,
-    usage: tuple[int | None, int | None] | None,
-) -> View:
-    """Return a view of what was collected. `finish` is the vendor's word; of a count that is left out, zero is meant."""
-    found = tuple(calls)
-    reason = FINISH.get(finish, finish) if finish else UNFINISHED
-    if found and reason == "stop":
-        reason = "tool_calls"
-    counts = None if usage is None or usage == (None, None) else (usage[0] or 0, usage[1] or 0)
-    return View("".join(text), "".join(reasoning), found, reason, counts)
 
 
 @contextmanager
@@ -113,7 +59,8 @@ def referee(read: Callable[[str], View]) -> Referee:
 
 
 def openai_client(base_url: str) -> openai.OpenAI:
-    return openai.OpenAI(base_url=base_url, api_key="none", max_retries=0, timeout=TIMEOUT_S)
+    http_client = openai.DefaultHttpxClient(**NO_TLS)
+    return openai.OpenAI(base_url=base_url, api_key="none", max_retries=0, timeout=TIMEOUT_S, http_client=http_client)
 
 
 QUESTION: Any = [{"role": "user", "content": "?"}]
@@ -129,7 +76,7 @@ class ChatPieces:
         self.finish: str | None = None
         self.usage: tuple[int | None, int | None] | None = None
 
-    def add(self, chunk: Any) -> None:
+    def add(self, chunk: Any) -> None:  # noqa: ANN401 - with what vendors add to a chunk
         usage = chunk.usage or (chunk.model_extra or {}).get("x_groq", {}).get("usage")
         if usage:
             counts: Mapping[str, int] = usage if isinstance(usage, dict) else usage.model_dump()
@@ -153,7 +100,7 @@ class ChatPieces:
         return view(self.text, self.reasoning, calls, self.finish, self.usage)
 
 
-def parsed(arguments: str) -> Any:
+def parsed(arguments: str) -> object:
     """Parse arguments as every user does; some servers send none for a call without parameters."""
     return json.loads(arguments or "{}")
 
@@ -166,7 +113,10 @@ def view_of_openai_chat(base_url: str) -> View:
         for event in stream:
             if event.type == "chunk":
                 pieces.add(event.chunk)
-        completion = stream.get_final_completion()
+        try:
+            completion = stream.get_final_completion()
+        except (openai.LengthFinishReasonError, openai.ContentFilterFinishReasonError):
+            return pieces.view()  # so it says that a choice has finished for this reason
     choice = completion.choices[0]
     message = choice.message
     calls = [(call.function.name, parsed(call.function.arguments)) for call in message.tool_calls or ()]
@@ -211,9 +161,9 @@ def view_of_openai_responses(base_url: str) -> View:
     with openai_client(base_url) as client, client.responses.stream(model="m", input="?") as stream:
         for event in stream:
             if event.type in {"response.output_text.delta", "response.refusal.delta"}:
-                deltas.append(event.delta)  # type: ignore[union-attr]  # both have it
+                deltas.append(event.delta)
             elif event.type in {"response.completed", "response.incomplete", "response.failed"}:
-                final = event.response  # type: ignore[union-attr]  # all three have it
+                final = event.response
         if final is None or final.status == "completed":
             final = stream.get_final_response()
     if final.status == "failed":
@@ -230,7 +180,8 @@ def view_of_openai_responses(base_url: str) -> View:
             calls.append((item.name, parsed(item.arguments)))
     if "".join(deltas) != "".join(text):
         raise InconsistentError("".join(deltas), "".join(text))
-    finish = final.incomplete_details.reason if final.status == "incomplete" else final.status
+    details = final.incomplete_details
+    finish = (details and details.reason) or final.status
     usage = final.usage and (final.usage.input_tokens, final.usage.output_tokens)
     return view(text, reasoning, calls, finish, usage)
 
@@ -249,8 +200,10 @@ class InconsistentError(Exception):
 @referee
 def view_of_anthropic(base_url: str) -> View:
     """`messages.stream()`: the helper that puts the message together."""
+    http_client = anthropic.DefaultHttpxClient(**NO_TLS)
+    options: Any = {"max_retries": 0, "timeout": TIMEOUT_S, "http_client": http_client}
     with (
-        anthropic.Anthropic(base_url=base_url, api_key="none", max_retries=0, timeout=TIMEOUT_S) as client,
+        anthropic.Anthropic(base_url=base_url, api_key="none", **options) as client,
         client.messages.stream(model="m", max_tokens=9, messages=QUESTION) as stream,
     ):
         message = stream.get_final_message()
@@ -272,16 +225,10 @@ def view_of_message(message: anthropic.types.Message) -> View:
 # --- Ollama -----------------------------------------------------------------------------------------------------------
 
 
-@contextmanager
-def ollama_client(base_url: str) -> Iterator[ollama.Client]:
-    with ollama.Client(host=base_url, timeout=TIMEOUT_S) as client:
-        yield client
-
-
 @referee
 def view_of_ollama_chat(base_url: str) -> View:
     """`Client.chat(stream=True)`."""
-    with ollama_client(base_url) as client:
+    with ollama.Client(host=base_url, timeout=TIMEOUT_S, **NO_TLS) as client:
         parts = list(client.chat(model="m", messages=QUESTION, stream=True))
     return view_of_parts(parts)
 
@@ -301,7 +248,7 @@ def view_of_parts(parts: list[ollama.ChatResponse]) -> View:
 @referee
 def view_of_ollama_generate(base_url: str) -> View:
     """`Client.generate(stream=True)`. Its types have no tool calls, though the server sends them."""
-    with ollama_client(base_url) as client:
+    with ollama.Client(host=base_url, timeout=TIMEOUT_S, **NO_TLS) as client:
         parts = list(client.generate(model="m", prompt="?", stream=True))
     last = parts[-1]
     return view(
@@ -319,7 +266,9 @@ def view_of_ollama_generate(base_url: str) -> View:
 @referee
 def view_of_gemini(base_url: str) -> View:
     """`models.generate_content_stream()`."""
-    options = genai_types.HttpOptions(base_url=base_url, timeout=TIMEOUT_S * 1000)
+    options = genai_types.HttpOptions(
+        base_url=base_url, timeout=TIMEOUT_S * 1000, client_args={**NO_TLS}, async_client_args={**NO_TLS}
+    )
     text: list[str] = []
     reasoning: list[str] = []
     calls: list[tuple[str, Any]] = []
@@ -379,10 +328,11 @@ def view_of_ag_ui(base_url: str) -> View:
         elif kind == "RUN_ERROR":
             raise RunError(event.message)
         elif kind == "RUN_FINISHED":
-            finish = "stop"
+            finish = (event.metadata or {}).get("finishReason", "stop")  # AG-UI itself knows success and interruption
             if event.usage:
-                usage = sum(each.input_tokens or 0 for each in event.usage), sum(
-                    each.output_tokens or 0 for each in event.usage
+                usage = (
+                    sum(each.input_tokens or 0 for each in event.usage),
+                    sum(each.output_tokens or 0 for each in event.usage),
                 )
     return view(text, reasoning, [(name, parsed(args)) for name, args in calls.values()], finish, usage)
 

@@ -63,9 +63,7 @@ def parts(draw: st.DrawFn, choice: int, *, overlap: bool, kinds: tuple[str, ...]
             text = encode_value(draw(ARGUMENTS)).decode()
             cuts = sorted(draw(st.lists(st.integers(1, len(text)), max_size=3, unique=True)))
             ends = [*cuts, len(text)]
-            pieces = [
-                ToolArgs(part, text[a:b], choice=choice) for a, b in zip([0, *ends], ends, strict=False) if a < b
-            ]
+            pieces = [ToolArgs(part, text[a:b], choice=choice) for a, b in zip([0, *ends], ends, strict=False) if a < b]
         else:
             start = PartStart(part, kind, choice=choice)
             make = {"text": Text, "reasoning": Reasoning, "refusal": Refusal}[kind]

@@ -134,6 +134,10 @@ class TestOneAtATime:
         thought = PartStart(0, "reasoning")
         assert fed(OneAtATime(), thought, PartEnd(0, encrypted="e"))[1] == [thought, PartEnd(0, encrypted="e")]
 
+    def test_a_text_whose_part_is_not_open_is_refused(self) -> None:
+        with pytest.raises(EncodeError, match="part 3 of choice 0 is not open"):
+            OneAtATime().feed(Text(3, "x"))
+
     def test_a_call_that_goes_on_after_it_was_complete_is_a_loss(self) -> None:
         stage = OneAtATime()
         fed(stage, A, ToolArgs(0, "{}"), PartStart(1, "text"), Text(1, "x"), ToolArgs(0, " "), ToolArgs(0, "{}"))

@@ -59,9 +59,7 @@ def test_lawful_streams_pass(events: list[Event]) -> None:
         pytest.param([*WHOLE[:4], End()], [("finish", 5), ("finish", 5)], id="no-finish"),
         pytest.param([*WHOLE[:5], Finish("stop"), End()], [("finish", 6)], id="two-finishes"),
         pytest.param([Start(), End()], [("finish", 2)], id="nothing-finished"),
-        pytest.param(
-            [*WHOLE[:5], PartStart(1, "text"), PartEnd(1), End()], [("finish", 6)], id="part-after-finish"
-        ),
+        pytest.param([*WHOLE[:5], PartStart(1, "text"), PartEnd(1), End()], [("finish", 6)], id="part-after-finish"),
         pytest.param([*WHOLE[:4], Finish("tool_calls"), End()], [("tool-calls", 5)], id="no-tool"),
         pytest.param(
             [Start(), PartStart(0, "tool", "i", "f"), PartEnd(0), Finish("stop"), End()],

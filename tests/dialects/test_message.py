@@ -100,7 +100,9 @@ def test_choices_stay_apart() -> None:
     ]
 
 
-@pytest.mark.parametrize(("text", "arguments"), [("", {}), ("  ", {}), ("[]", None), ("{", None), ('{"a":1}', {"a": 1})])
+@pytest.mark.parametrize(
+    ("text", "arguments"), [("", {}), ("  ", {}), ("[]", None), ("{", None), ('{"a":1}', {"a": 1})]
+)
 def test_arguments(text: str, arguments: object) -> None:
     message = message_of(Start(), PartStart(0, "tool", "i", "f"), ToolArgs(0, text), PartEnd(0))
     assert message.tool_calls[0].arguments == arguments
