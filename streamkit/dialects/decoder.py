@@ -330,7 +330,7 @@ class Decoder(Stage[bytes, Event]):
         return error
 
     def _is_another(self) -> bool:
-        """Whether a stream of which nothing was understood is another dialect, rather than cut before its first record."""
+        """Whether a stream of which nothing was understood is another dialect's, and not cut before its first record."""
         from streamkit.dialects.sniff import framing_in
 
         return self._unknown or bool(self._looks_like()) or framing_in(self._head) not in {None, self.framing}

@@ -366,8 +366,9 @@ class Encoder(Stage[Event, bytes]):
             self.lose("raw")
             return
         payload = raw.payload.encode()
+        value = decode_checked(payload)
         if UNSAFE.search(raw.payload):  # a record has to stay one line for every reader
-            payload = encode_value(decode_checked(payload))
+            payload = encode_value(value)
         if UNSAFE.search(raw.name):
             msg = f"an event's type cannot hold a line break: {raw.name[:40]!r}"
             raise ValueError(msg)

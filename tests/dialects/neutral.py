@@ -62,7 +62,8 @@ def whole_of(events: Iterable[Event], *, carries: frozenset[str] | None = None) 
 
 def said_of(events: list[Event], choice: int, carries: frozenset[str] | None) -> Said:
     mine = [event for event in events if event.choice == choice]
-    has = (lambda feature: True) if carries is None else carries.__contains__
+    everything: frozenset[str] = frozenset({"refusal", "reasoning", "tools"})
+    has = (everything if carries is None else carries).__contains__
     as_text = (Text,) if has("refusal") else (Text, Refusal)
     args: dict[int, list[str]] = {}
     names: dict[int, str] = {}
@@ -77,7 +78,7 @@ def said_of(events: list[Event], choice: int, carries: frozenset[str] | None) ->
         reasoning="".join(event.text for event in mine if isinstance(event, Reasoning)) if has("reasoning") else "",
         refusal="".join(event.text for event in mine if isinstance(event, Refusal)) if has("refusal") else "",
         calls=tuple((name, canonical("".join(args.get(part, [])))) for part, name in sorted(names.items())),
-        reason=finish and finish.reason,
+        reason=finish.reason if finish else None,
     )
 
 

@@ -179,7 +179,7 @@ class TestOneAtATime:
         (["{}", " "], True),
     ],
 )
-def test_progress_follows_brackets_and_strings(pieces: list[str], complete: bool) -> None:  # noqa: FBT001
+def test_progress_follows_brackets_and_strings(pieces: list[str], complete: bool) -> None:
     progress = JSONProgress()
     for piece in pieces:
         progress.feed(piece)

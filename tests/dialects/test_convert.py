@@ -87,19 +87,15 @@ def test_every_text_leaves_with_its_record(example: Example, target: str) -> Non
     source, converter, reader = decoder_of(example.source), Converter(example.source, target), decoder_of(target)
     kinds = (Text,) if "refusal" in DIALECTS[target].carries else (Text, Refusal)
     said, heard = "", ""
-    step = b"\n" if example.framing in {"ndjson", "json-array"} else example.wire[-1:]
     for piece in example.wire.splitlines(keepends=True):
         said += "".join([e.text for e in source.feed(piece) if isinstance(e, kinds) and e.choice == 0])
         try:
             frames = converter.feed(piece)
-        except (DecodeError, EncodeError) as error:
-            frames = [*error.items]  # type: ignore[list-item]
-            assert not example.ends_cleanly or isinstance(error, EncodeError | ReportedError)
+        except ReportedError:
             return
         events = [event for frame in frames for event in reader.feed(frame)]
         heard += "".join([e.text for e in events if isinstance(e, Text) and e.choice == 0])
         assert heard == said, f"after {piece!r}"
-    assert step
 
 
 def test_the_laws_of_stages() -> None:
@@ -280,10 +276,10 @@ class TestEncoder:
 class Slow(OllamaChatDecoder):
     """The decoder without its shortcut."""
 
-    _take = OllamaDecoder._take
+    _take = OllamaDecoder._take  # noqa: SLF001 - what the shortcut overrides
 
 
-VALUES = st.sampled_from([None, True, False, 0, 1.5, "", "x", "é\u2028", [], {}, "assistant"])
+VALUES: st.SearchStrategy[object] = st.sampled_from([None, True, False, 0, 1.5, "", "x", "é\u2028", [], {}, "assistant"])
 
 
 @given(

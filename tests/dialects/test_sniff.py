@@ -11,7 +11,7 @@ from streamkit.errors import DecodeError
 from streamkit.testing import outcome
 from tests.dialects.examples import EXAMPLES, Example
 
-NAMED = [example for example in EXAMPLES if example.dialect not in {"json"}]
+NAMED = [example for example in EXAMPLES if example.dialect != "json"]
 
 
 @pytest.mark.parametrize("example", NAMED, ids=str)
@@ -78,9 +78,9 @@ def test_nothing_is_an_empty_input() -> None:
 
 def test_an_undecided_record_is_bounded() -> None:
     auto = AutoDecoder(max_record_bytes=100)
+    assert auto.feed(b'{"x":"' + b"y" * 60) == []
     with pytest.raises(DecodeError, match="limit"):
-        for _ in range(3):
-            auto.feed(b'{"x":"' + b"y" * 60)
+        auto.feed(b"y" * 60)
 
 
 def test_a_record_that_two_dialects_begin_with_waits_for_the_next() -> None:
