@@ -238,7 +238,7 @@ class AGUIDecoder(Decoder):
     def _custom(self, kind: str, record: dict[str, Any], out: list[Event]) -> None:
         self._check_started(kind)
         name = text_of(record, "name")
-        if not name:
+        if record.get("name") is None:
             msg = "CUSTOM has no name"
             raise RecordError(msg)
         if "value" not in record:

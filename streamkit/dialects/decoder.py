@@ -339,4 +339,5 @@ class Decoder(Stage[bytes, Event]):
         from streamkit.dialects.sniff import guess  # it knows all dialects, and so imports this module
 
         found = guess(self._head)
-        return f": it looks like {found}" if found and found.partition("/")[0] != self.name else ""
+        own = self.name if self.framing == self.framings[0] else f"{self.name}/{self.framing}"
+        return f": it looks like {found}" if found and found != own else ""

@@ -105,7 +105,8 @@ class GeminiDecoder(Decoder):
 
     def _begin(self) -> None:
         super()._begin()
-        self._ids: dict[str, object] = {}
+        self._opening: Extra = NO_EXTRA
+        self._head_fields: dict[str, object] = {}  # what every record repeats
         self._stops: dict[int, Stop] = {}
         self._calls = Calls(self.repair, self._limit_bytes)
         self._counts: dict[str, int] = {}
@@ -128,14 +129,16 @@ class GeminiDecoder(Decoder):
         if not value.keys() <= RECORD_KEYS:
             extra = {"gemini.response": {key: each for key, each in value.items() if key not in RECORD_KEYS}}
         if not self.started:
-            self._ids = {key: value[key] for key in ID_KEYS if key in value}
             created_ns = created_ns_of(value.get("createTime"))
+            self._opening = extra
+            self._head_fields = {key: value[key] for key in ID_KEYS if key in value}
             if created_ns is not None:
-                self._ids["createTime"] = rfc3339(created_ns)
+                self._head_fields["createTime"] = rfc3339(created_ns)
+            self._head_fields |= {key: each for key, each in value.items() if key not in RECORD_KEYS}
             self.start(
                 out, text_of(value, "responseId"), text_of(value, "modelVersion"), created_ns=created_ns, extra=extra
             )
-        elif extra:
+        elif extra and extra != self._opening:
             self._stop(0).keep(extra)
         for position, candidate in enumerate(list_of(value, "candidates")):
             if not isinstance(candidate, dict):
@@ -229,7 +232,7 @@ class GeminiDecoder(Decoder):
         """Pass on a part that has no event (code, its result, an image), in a record of its own."""
         parts.end_text(out)
         candidate = {"index": parts.choice, "content": {"role": "model", "parts": [part]}}
-        out.append(Raw(self.name, "", encode_value({**self._ids, "candidates": [candidate]}).decode()))
+        out.append(Raw(self.name, "", encode_value({**self._head_fields, "candidates": [candidate]}).decode()))
 
     def _take_feedback(self, feedback: dict[str, Any]) -> None:
         """Take what was found in the prompt: reasons not to answer at all."""

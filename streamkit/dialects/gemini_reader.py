@@ -22,6 +22,8 @@ __all__ = ["BareObjects"]
 
 _BETWEEN = re.compile(rb"(?:\n\n|\n\r\n|\r\r)\{")
 
+_CLOSING = re.compile(rb"\}[\r\n]")
+
 TAIL_BYTES: Final = 3
 """How many bytes before a `{` say whether it stands between events."""
 
@@ -87,7 +89,7 @@ class BareObjects(Stage[bytes, Any]):
         self._ended_last = self._ended_last and not data
 
     def _feed_some(self, data: bytes, out: list[Any]) -> bytes:
-        """Take `data` up to where an object begins, or the next line of one; return the rest."""
+        """Take `data` up to where an object begins, or up to where one may end; return the rest."""
         if self._start_byte is None:
             found = _BETWEEN.search(self._tail + data)
             stop = len(data) if found is None else found.end() - 1 - len(self._tail)
@@ -99,12 +101,13 @@ class BareObjects(Stage[bytes, Any]):
             self._pass(data[:stop])
             out += self._reader.feed(data[:stop])
             return data[stop:]
-        line_end = data.find(b"\n") + 1 or data.find(b"\r") + 1 or len(data)
-        line, rest = data[:line_end], data[line_end:]
-        self._end += len(line)
-        out += self._reader.feed(line)
+        closing = _CLOSING.search(data)  # it may be the last line, or not
+        stop = closing.end() if closing is not None else len(data)
+        piece, rest = data[:stop], data[stop:]
+        self._end += len(piece)
+        out += self._reader.feed(piece)
         try:
-            out += self._object.feed(line)
+            out += self._object.feed(piece)
         except DecodeError as error:
             if error.offset is not None:
                 error.offset += self._start_byte - len(b"[")
@@ -112,7 +115,7 @@ class BareObjects(Stage[bytes, Any]):
             raise
         if self._complete:
             self._start_byte = None
-            self._tail = b"\n\n" if line[-1:] in {b"\n", b"\r"} else b"\n"
+            self._tail = b"\n\n" if piece[-1:] in {b"\n", b"\r"} else b"\n"
             self._ended_last = True
         return rest
 

@@ -26,6 +26,7 @@ from streamkit.dialects.dialect import FEATURES, Dialect
 from streamkit.dialects.encoder import ANYWHERE, UNSAFE, Encoder
 from streamkit.dialects.events import (
     EVENT_TYPES,
+    Custom,
     End,
     Error,
     Event,
@@ -87,13 +88,7 @@ class JSONRecordsDecoder(Decoder):
             event: Event = msgspec.convert(value, TAGGED[value[TAG]])
         except msgspec.ValidationError as error:
             raise RecordError(str(error)) from None
-        if event.choice < 0:
-            msg = "choice is negative"
-            raise RecordError(msg)
-        if event.extra:
-            logprobs_of(event.extra, "logprobs")  # the one key that has a form of its own
-        if isinstance(event, Raw):
-            value_of(event)
+        check(event)
         for violation in self._lifecycle.feed(event):
             raise RecordError(violation.message, "unlawful")
         self._is_ours = True
@@ -121,7 +116,7 @@ class JSONRecordsEncoder(Encoder):
         self._withheld: list[Event] = []
 
     def _write(self, event: Event, out: list[bytes]) -> None:
-        if type(event) is Text and self.started and not self.over:
+        if type(event) is Text and not event.extra and self.started and not self.over:
             self.record(out, event)
             return
         if self.over:
@@ -150,6 +145,7 @@ class JSONRecordsEncoder(Encoder):
             self.started = True
         elif not self.started and type(event) not in ANYWHERE:
             self._write_event(Start(), out)
+        check(event)
         if isinstance(event, Error):
             self._write_error(event, out)
             return
@@ -202,6 +198,24 @@ class JSONRecordsEncoder(Encoder):
             return False
         self.lose("ping")  # among foreign records there is no place for one of ours
         return True
+
+
+def check(event: Event) -> None:
+    """Check what the types of the fields do not say.
+
+    Raises:
+        RecordError: it is not so.
+    """
+    if event.choice < 0:
+        msg = "choice is negative"
+        raise RecordError(msg)
+    if event.extra:
+        logprobs_of(event.extra, "logprobs")  # the one key that has a form of its own
+    if isinstance(event, Raw):
+        value_of(event)
+    if isinstance(event, Custom) and not event.name:
+        msg = "name is empty"
+        raise RecordError(msg)
 
 
 def value_of(raw: Raw) -> object:

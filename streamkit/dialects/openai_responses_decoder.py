@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from streamkit.dialects.decoder import Decoder, count_of, list_of, object_of, text_of
-from streamkit.dialects.events import Event, PartKind, Ping
+from streamkit.dialects.events import Event, PartKind, Ping, Text
 from streamkit.dialects.extra import besides, logprobs_of, unlike
 from streamkit.dialects.framing import DONE
 from streamkit.dialects.openai_responses_items import KINDS, TEXT_KEYS, Item, Items
@@ -80,8 +80,18 @@ class OpenAIResponsesDecoder(Decoder):
         self._error_came = False
 
     def _take(self, value: object, raw: str | bytes, name: str = "message", /) -> Sequence[Event]:
-        # After an error comes the response that failed because of it. Nothing in it is new.
-        if self._error_came and isinstance(value, dict) and value.get("type") == "response.failed":
+        kind = value.get("type") if isinstance(value, dict) else None
+        if kind == "response.output_text.delta" and isinstance(value, dict) and not self.over:
+            # Nearly every record is one. The shortcut says what `take` says, in a third of its time.
+            piece = self._items.text_at(value.get("output_index"), value.get("content_index"))
+            text = value.get("delta")
+            is_usual = type(value.get("sequence_number")) is int and type(value.get("item_id")) is str
+            is_usual = is_usual and value.keys() <= DELTA_KEYS
+            if piece is not None and type(text) is str and text and is_usual and not value.get("logprobs"):
+                piece.add(text)
+                return (Text(piece.part, text),)
+        elif kind == "response.failed" and self._error_came:
+            # After an error comes the response that failed because of it. Nothing in it is new.
             self._error_came = False
             return ()
         return super()._take(value, raw, name)

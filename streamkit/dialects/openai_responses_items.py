@@ -37,10 +37,16 @@ TEXT_KEYS: Final[dict[object, tuple[str, PartKind]]] = {
 
 
 class Piece:
-    """A text that becomes one part; also the part's key."""
+    """A text that becomes one part; also the part's key.
+
+    Attributes:
+        part: the part's number.
+        length: that of the deltas so far.
+    """
 
     def __init__(self, kind: PartKind) -> None:
         self.kind = kind
+        self.part = 0
         self.length = 0
         self.is_open = True
         self._sum = 0
@@ -171,6 +177,14 @@ class Items:
             item = self._new(self._next if index is None else index, kind, item_id, extra)
         return item
 
+    def text_at(self, index: object, place: object) -> Piece | None:
+        """Return the text of a message that is open at an index and a place in it, if there is one."""
+        if type(index) is not int or type(place) is not int:
+            return None
+        item = self._open.get(index)
+        piece = None if item is None or item.kind != "message" else item.pieces.get(("content", place))
+        return piece if piece is not None and piece.is_open and piece.kind == "text" else None
+
     def piece(self, item: Item, place: tuple[str, int], kind: PartKind, out: list[Event]) -> Piece:
         """Return the open text at that place of an item, opening it if there is none; the one before it is closed."""
         piece = item.pieces.get(place)
@@ -201,7 +215,7 @@ class Items:
             extra = {**extra, FORM: "text"}
         piece = item.pieces[place] = Piece(kind)
         item.last[place[0]] = place[1]
-        self._parts.open(out, piece, kind, extra=extra, **tool)
+        piece.part = self._parts.open(out, piece, kind, extra=extra, **tool)
         return piece
 
     def close(self, piece: Piece, out: list[Event], *, encrypted: str = "", extra: Extra = NO_EXTRA) -> None:

@@ -99,7 +99,7 @@ class VercelUIDecoder(Decoder):
         elif kind in CALLS:
             self._need_start(kind, out)
             self._take_call(kind, text_of(value, "toolCallId"), value, out)
-        elif kind.startswith("data-") and kind.removeprefix(f"data-{FAMILY}") not in KEPT:
+        elif is_data(kind):
             extra = extra_of(value, frozenset({"type", "data"}))
             out.append(Custom(kind.removeprefix("data-"), value.get("data"), extra=extra))
         elif kind in KEPT:
@@ -288,6 +288,11 @@ class VercelUIDecoder(Decoder):
 
 
 CALL_KEYS: Final = frozenset({"type", "toolCallId", "toolName", "inputTextDelta", "input", "errorText"})
+
+
+def is_data(kind: str) -> bool:
+    """Whether a chunk is an application's own, and its name not one by which we call the protocol's."""
+    return kind.startswith("data-") and kind != "data-" and kind.removeprefix(f"data-{FAMILY}") not in KEPT
 
 
 def extra_of(record: dict[str, Any], known: frozenset[str]) -> Extra:

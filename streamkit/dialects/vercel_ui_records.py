@@ -111,7 +111,7 @@ def looks_like(value: object, name: str) -> bool:
     if not isinstance(kind, str):
         return False
     if kind.startswith("data-"):
-        return "data" in value
+        return "data" in value and kind != "data-"
     required = REQUIRED.get(kind)
     if required is None or not all(key in value for key in required):
         return False

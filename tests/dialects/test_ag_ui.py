@@ -22,6 +22,7 @@ from streamkit.dialects.events import (
     ToolArgs,
     Usage,
 )
+from streamkit.errors import DecodeError
 from tests.dialects.ag_ui_wires import (
     FINISHED,
     START,
@@ -317,6 +318,14 @@ def test_an_application_s_event_cannot_pose_as_one_of_the_protocol_s() -> None:
     (event,) = body_of(posing)
     assert isinstance(event, Raw)
     assert posing in records_of(encoded(START, event, Finish("stop"), End()))
+
+
+def test_a_custom_without_a_name_is_refused_but_it_may_be_empty() -> None:
+    nameless = {"type": "CUSTOM", "value": 1}
+    assert body_of({**nameless, "name": ""}) == [Custom("", 1)]
+    for record in (nameless, {**nameless, "name": None}):
+        with pytest.raises(DecodeError, match="CUSTOM has no name"):
+            decoded(STARTED, record)
 
 
 def test_further_fields_are_kept() -> None:

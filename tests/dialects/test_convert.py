@@ -306,3 +306,10 @@ def test_the_shortcut_says_what_the_long_way_says(records: list[object]) -> None
 
     wire = LINE + b"".join([encode_value(record) + b"\n" for record in records]) + LAST
     assert outcome(OllamaChatDecoder(), [wire]) == outcome(Slow(), [wire])
+
+
+def test_the_other_framing_of_the_same_dialect_is_named() -> None:
+    decoder = decoder_of("gemini")
+    decoder.feed(b'[{"candidates":[{"content":{"parts":[{"text":"a"}],"role":"model"},"index":0}]}\n,')
+    with pytest.raises(DecodeError, match="it looks like gemini/json-array"):
+        decoder.finish()

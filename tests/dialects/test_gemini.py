@@ -428,6 +428,14 @@ def test_other_fields_of_records_and_parts_are_kept() -> None:
     assert decode("gemini", wire, strict=True) == events
 
 
+def test_a_part_without_an_event_keeps_what_every_record_has() -> None:
+    always = {"modelStatus": {"modelStage": "PREVIEW"}, "createTime": "2025-11-20T09:14:27.412817Z"}
+    first = {**said({"newThing": {}}), **always}
+    events = decode("gemini", sse(first, {**said(text("a")), **always}, {**STOP, **always}), strict=True)
+    assert decode("gemini", encode("gemini", events), strict=True) == events
+    assert finish_of(events).extra == {}
+
+
 def test_the_time_is_kept() -> None:
     record = {**STOP, "createTime": "2025-11-20T09:14:27.412817Z"}
     start = decode("gemini", sse(record), strict=True)[0]

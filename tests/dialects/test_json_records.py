@@ -132,7 +132,7 @@ AMBIGUOUS = st.sampled_from(['{"streamkit":"end"}', '{"\\u0073treamkit":"text"}'
 
 ANYWHERE: st.SearchStrategy[Event] = (
     st.builds(Ping, WORDS, extra=EXTRA, choice=CHOICES)
-    | st.builds(Custom, WORDS, VALUES, extra=EXTRA, choice=CHOICES)
+    | st.builds(Custom, WORDS.filter(bool), VALUES, extra=EXTRA, choice=CHOICES)
     | st.builds(Raw, st.sampled_from(["anthropic", ""]), WORDS, FOREIGN | AMBIGUOUS, extra=EXTRA, choice=CHOICES)
     | st.builds(Raw, st.just("json"), st.just(""), FOREIGN)
     | st.builds(Usage, COUNTS, COUNTS, COUNTS, COUNTS, COUNTS, COUNTS, COUNTS, COUNTS, COUNTS, extra=EXTRA)
@@ -336,6 +336,7 @@ def test_fields_of_a_wrong_type(record: Record) -> None:
         ({"streamkit": "text", "part": "0", "text": "x"}, "Expected `int`, got `str` - at `$.part`"),
         ({"streamkit": "text", "part": 0}, "Object missing required field `text`"),
         ({"streamkit": "ping", "choice": -1}, "choice is negative"),
+        ({"streamkit": "custom", "name": ""}, "name is empty"),
         ({"streamkit": "finish", "reason": "tired"}, "Invalid enum value 'tired'"),
     ],
 )
@@ -354,7 +355,8 @@ def test_what_json_cannot_say_is_an_error_in_the_stream_too() -> None:
     (wire,) = caught.value.items
     assert isinstance(wire, bytes)
     assert [json.loads(line)["streamkit"] for line in wire.splitlines()] == ["start", "error"]
-    for events in ([Start(), Start()], [Start(), Finish("stop"), End(), Ping("late")]):
+    late = [Start(), Finish("stop"), End(), Ping("late")]
+    for events in ([Start(), Start()], late, [Custom("")], [Start(), Ping(choice=-1)], [Start(extra={"logprobs": 5})]):
         with pytest.raises(EncodeError):
             encode("json", events)
 

@@ -752,6 +752,14 @@ def test_heartbeats() -> None:
     assert converter.losses == {"ping": 2}
 
 
+def test_an_event_with_empty_data_is_a_heartbeat() -> None:
+    """Clients that parse it as JSON fail; nothing is said by it."""
+    wire = b"data:\n\n" + sse(delta(content="a"), "", chunk(STOP))
+    events = decode_any(CHAT, wire, strict=True)
+    assert [event for event in events if isinstance(event, Ping)] == [Ping(), Ping()]
+    assert said(events) == "a"
+
+
 def test_what_it_cannot_carry_is_counted() -> None:
     encoder = encoder_of(CHAT)
     encoder.feed_many(
@@ -813,7 +821,7 @@ def test_a_field_of_another_type_is_an_error_of_its_record(what: str, record: ob
     assert (caught.value.code, caught.value.record) == ("bad-field", 1)
 
 
-@pytest.mark.parametrize("data", ["", "{", "hello", "[DONE", "NaN", '{"choices":[{"index":1e999}]}'])
+@pytest.mark.parametrize("data", ["{", "hello", "[DONE", "NaN", '{"choices":[{"index":1e999}]}'])
 def test_an_event_that_is_not_json(data: str) -> None:
     decoder = decoder_of(CHAT)
     with pytest.raises(DecodeError) as caught:

@@ -496,6 +496,7 @@ def test_every_record_of_the_examples_looks_like_it(example: Example) -> None:
         {"type": "RUN_STARTED", "threadId": "t", "runId": "r"},
         {"type": "ping"},
         {"type": "data-x"},
+        {"type": "data-", "data": 1},
         {"type": 5},
         {"choices": []},
         [],
