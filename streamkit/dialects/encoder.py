@@ -44,6 +44,8 @@ __all__ = ["Encoder", "EncoderOptions", "Template", "message_of"]
 
 UNSAFE: Final = re.compile("[\r\n\x85\u2028\u2029]")
 
+MAX_LOSS_WORDS: Final = 100
+
 MARK: Final = "\0streamkit\0"
 MARK_TEXT: Final = encode_value(MARK)
 
@@ -255,6 +257,8 @@ class Encoder(Stage[Event, bytes]):
 
     def lose(self, what: str, count: int = 1) -> None:
         """Count something that this dialect cannot carry."""
+        if what not in self.losses and len(self.losses) >= MAX_LOSS_WORDS:
+            what = "extra"  # the words of `extra` are the sender's, and may be endlessly many
         self.losses[what] += count
 
     def record(self, out: list[bytes], value: object, name: str = "") -> None:

@@ -23,7 +23,7 @@ from streamkit.dialects.events import (
     ToolArgs,
 )
 
-__all__ = ["Extra", "Parts"]
+__all__ = ["MAX_OPEN", "Extra", "Parts", "TooManyPartsError"]
 
 Extra = dict[str, object]
 
@@ -34,6 +34,16 @@ TEXT_EVENTS: Final[dict[PartKind, type[Text | Reasoning | Refusal]]] = {
     "reasoning": Reasoning,
     "refusal": Refusal,
 }
+
+
+MAX_OPEN: Final = 100_000
+"""How many parts of a choice may be open at once: what is known of each has to be kept until it ends."""
+
+
+class TooManyPartsError(ValueError):
+    """More parts than `MAX_OPEN` are open; it becomes the record's `DecodeError`."""
+
+    code = "limit"
 
 
 class Parts:
@@ -67,9 +77,16 @@ class Parts:
         tool_name: str = "",
         extra: Extra = NO_EXTRA,
     ) -> int:
-        """Open a part under `key` and return its number. A part that is open under that key is closed first."""
+        """Open a part under `key` and return its number. A part that is open under that key is closed first.
+
+        Raises:
+            TooManyPartsError: it would be one too many.
+        """
         if key in self._open:
             self.close(out, key)
+        elif len(self._open) >= MAX_OPEN:
+            msg = f"more than {MAX_OPEN} parts are open at once"
+            raise TooManyPartsError(msg)
         part = self.count
         self.count += 1
         self.has_tool = self.has_tool or kind == "tool"
