@@ -70,11 +70,10 @@ class Figure:
 
 @dataclass(frozen=True, slots=True)
 class Usage:
-    """What one process spent, as the system counted it; `peak_bytes` is the most memory that it had at once."""
+    """What one process spent, as the system counted it."""
 
     cpu_s: float
     wall_s: float
-    peak_bytes: int
 
 
 def turn(
@@ -151,4 +150,4 @@ def usage_of(command: Sequence[str]) -> Usage:
     if process.returncode:
         msg = f"{' '.join(command)} ended with {process.returncode}"
         raise RuntimeError(msg)
-    return Usage(used.ru_utime + used.ru_stime, wall_s, used.ru_maxrss * 1024)
+    return Usage(used.ru_utime + used.ru_stime, wall_s)
