@@ -314,5 +314,13 @@ def logprobs_of(result: dict[str, Any]) -> list[object]:
 
 
 def logprob_of(candidate: dict[str, Any]) -> dict[str, object]:
-    """Return the neutral form of one token; 0 is left out on the wire."""
-    return {"token": text_of(candidate, "token"), "logprob": candidate.get("logProbability", 0.0)}
+    """Return the neutral form of one token; 0 is left out on the wire.
+
+    Raises:
+        RecordError: its log probability is no number.
+    """
+    logprob = candidate.get("logProbability", 0.0)
+    if not isinstance(logprob, (int, float, type(None))) or isinstance(logprob, bool):
+        msg = "logProbability is not a number"
+        raise RecordError(msg)
+    return {"token": text_of(candidate, "token"), "logprob": logprob}

@@ -143,8 +143,8 @@ def test_every_dialect_has_a_document(target: str, wire: bytes) -> None:
 @pytest.mark.parametrize(
     ("rest", "kind", "reason"),
     [
-        pytest.param(b"", "truncated", "[DONE]", id="cut"),
-        pytest.param(b"data: {", "truncated", "[DONE]", id="cut-inside-a-record"),
+        pytest.param(b"", "truncated", "terminator", id="cut"),
+        pytest.param(b"data: {", "truncated", "terminator", id="cut-inside-a-record"),
         pytest.param(b"data: {\n\n", "not-json", "not JSON", id="broken"),
         pytest.param(sse({"error": {"message": "no memory", "type": "oom"}}), "oom", "no memory", id="error"),
         pytest.param(chunk("error") + DONE, "reported", "error", id="finished-in-error"),

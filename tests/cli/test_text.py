@@ -108,8 +108,8 @@ def test_reasoning(wire: bytes, out: str) -> None:
 @pytest.mark.parametrize(
     ("rest", "reason"),
     [
-        pytest.param(b"", "[DONE]", id="cut"),
-        pytest.param(b"data: {", "[DONE]", id="cut-inside-a-record"),
+        pytest.param(b"", "terminator", id="cut"),
+        pytest.param(b"data: {", "terminator", id="cut-inside-a-record"),
         pytest.param(b"data: {\n\n", "not JSON", id="broken"),
         pytest.param(sse({"error": {"message": "out of memory"}}), "out of memory", id="error"),
         pytest.param(chunk("error") + DONE, "error", id="finished-in-error"),

@@ -516,9 +516,9 @@ def test_a_raw_record_gets_the_event_line_that_clients_need() -> None:
     assert b'event: trace\ndata: {"type":"trace"}\n\n' in wire
 
 
-def test_a_raw_record_that_is_no_json_goes_as_it_is() -> None:
-    wire = encoded([Start(), Raw("anthropic", "x", "{"), Finish(reason="stop"), End()])
-    assert b"event: x\ndata: {\n\n" in wire
+def test_a_raw_record_is_written_if_it_is_json() -> None:
+    with pytest.raises(EncodeError, match="invalid JSON"):
+        encoded([Start(), Raw("anthropic", "x", "{"), Finish(reason="stop"), End()])
     wire = encoded([Start(), Raw("anthropic", "", "[1]"), Finish(reason="stop"), End()])
     assert b"\n\ndata: [1]\n\n" in wire
 

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from itertools import product
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streamkit.codecs.stage import Stage
@@ -76,6 +76,7 @@ def test_one_pass_is_enough(name: str, events: list[Event]) -> None:
 
 
 @each_pair
+@settings(max_examples=settings().max_examples // 4)  # nearly two hundred pairs, and each draws its own streams
 @given(data=st.data())
 def test_the_content_survives_every_path(source: str, target: str, data: st.DataObject) -> None:
     """L4, L6, L9: what both can carry; and the losses name what one of them cannot."""
