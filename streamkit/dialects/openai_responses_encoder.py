@@ -51,6 +51,7 @@ from streamkit.dialects.openai_responses_records import (
     usage_object,
 )
 from streamkit.dialects.openai_responses_written import Item, Written
+from streamkit.dialects.parts import Extra
 
 __all__ = ["OpenAIResponsesEncoder"]
 
@@ -107,7 +108,7 @@ class OpenAIResponsesEncoder(Encoder):
         output = [item for item in self._output if item is not None]
         return response_object({**own, "output": output, **fields}, self._more)
 
-    def _write_record(self, out: list[bytes], kind: str, **fields: object) -> None:
+    def _write_record(self, out: list[bytes], kind: str, /, **fields: object) -> None:
         number, self._number = self._number, self._number + 1
         self.record(out, {"type": kind, "sequence_number": number, **fields}, kind)
 
@@ -123,10 +124,9 @@ class OpenAIResponsesEncoder(Encoder):
         finish = self.finish_event
         status, details = response_status(self.finish_word(finish))
         self._more |= self._own_response(finish)
+        kind = "response.completed" if status == "completed" else "response.incomplete"
         response = self._response(status, incomplete_details=details, usage=self._usage_object)
-        self._write_record(
-            out, "response.completed" if status == "completed" else "response.incomplete", response=response
-        )
+        self._write_record(out, kind, response=response)
 
     def on_error(self, error: Error, out: list[bytes]) -> None:
         # The SDKs raise only for an error under `error`; of `response.failed` they make a response like any other.
@@ -192,7 +192,7 @@ class OpenAIResponsesEncoder(Encoder):
         self.part(event)
         part = self._parts[event.part]
         if event.extra:
-            self._write_with_extra(part, event, out)
+            self._write_with_extra(part, event.text, event.extra, out)
         else:
             self._write_delta(part, event.text, out)
 
@@ -208,11 +208,12 @@ class OpenAIResponsesEncoder(Encoder):
     def _write_other(self, event: Reasoning | Refusal | ToolArgs, text: str, out: list[bytes]) -> None:
         self.part(event)
         part = self._parts[event.part]
-        if "logprobs" in event.extra:
-            self.lose("logprobs")
         if part.item.kind == "reasoning" and part.slot is None:
             self._open_slot(part, out)
-        self._write_delta(part, text, out)
+        if event.extra:
+            self._write_with_extra(part, text, event.extra, out)
+        else:
+            self._write_delta(part, text, out)
 
     def _write_delta(self, part: Written, text: str, out: list[bytes]) -> None:
         if part.frame is None:
@@ -227,19 +228,22 @@ class OpenAIResponsesEncoder(Encoder):
         out.append(b'%b%b,"sequence_number":%d%b' % (head, string, self._number, tail))
         self._number += 1
 
-    def _write_with_extra(self, part: Written, event: Text, out: list[bytes]) -> None:
-        """Write a delta with its log probabilities, and annotations as records of their own."""
-        own = self.own(event.extra)
+    def _write_with_extra(self, part: Written, text: str, extra: Extra, out: list[bytes]) -> None:
+        """Write a delta with its log probabilities and further fields, and annotations as records of their own."""
+        own = self.own(extra)
         more, annotations = own.get("delta"), own.get("annotations")
-        logprobs = logprobs_in(event.extra)
-        self._keep(len(encode_value([event.text, logprobs, annotations])))
-        if event.text or logprobs or more:
-            part.text.write(event.text)
+        logprobs: dict[str, list[object]] = {}
+        if part.stem == "response.output_text":
+            logprobs = {"logprobs": logprobs_in(extra)}
+            part.logprobs += logprobs["logprobs"]
+        elif "logprobs" in extra:
+            self.lose("logprobs")
+        self._keep(len(encode_value([text, logprobs, annotations])))
+        if text or more or logprobs.get("logprobs"):
+            part.text.write(text)
             part.is_empty = False
-            part.logprobs += logprobs
             besides = more if isinstance(more, dict) else {}
-            kind = f"{part.stem}.delta"
-            self._write_record(out, kind, **{**besides, **part.place}, delta=event.text, logprobs=logprobs)
+            self._write_record(out, f"{part.stem}.delta", **{**besides, **part.place, "delta": text, **logprobs})
         for annotation in annotations if isinstance(annotations, list) else ():
             number = {"annotation_index": len(part.annotations)}
             part.annotations.append(annotation)
@@ -254,7 +258,7 @@ class OpenAIResponsesEncoder(Encoder):
         text = part.fill()
         done = f"{part.stem}.done"
         if start.kind == "tool":
-            self._write_record(out, done, **part.place, name=start.tool_name, arguments=text)
+            self._write_record(out, done, **part.place, arguments=text)
         elif part.slot is not None:
             logprobs = {"logprobs": part.logprobs} if start.kind == "text" else {}
             key = "refusal" if start.kind == "refusal" else "text"

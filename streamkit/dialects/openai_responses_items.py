@@ -126,6 +126,8 @@ class Items:
                 self.end(index, None, out)
                 self._over.discard(index)
         more = besides(record, ITEM_KEYS)
+        if kind == "reasoning" and record.get("status"):  # OpenAI's have none, those of most others do
+            more["status"] = record["status"]
         item = self._new(index, kind, item_id, {ITEM: more} if more else NO_EXTRA)
         if kind == "function_call":
             call_id = text_of(record, "call_id")
@@ -166,6 +168,7 @@ class Items:
             self._repair("after-item", "a record belongs to an item that has ended; it was dropped")
             return None
         if item is not None and item.kind != kind:
+            self._repair("output-index", f"{record.get('type')} has the output_index of an item of another kind")
             item = self._open.get(self._by_id.get(item_id, self._last.get(kind, -1)))
             item = item if item is not None and item.kind == kind else None
             index = None

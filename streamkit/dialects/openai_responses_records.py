@@ -101,7 +101,7 @@ def response_object(fields: Mapping[str, object], more: Mapping[str, object]) ->
         "top_p": None,
         "usage": None,
     }
-    return {"object": "response", **usual, **more, **fields}
+    return {"id": fields["id"], "object": "response", **usual, **more, **fields}
 
 
 def item_fields(kind: str, item_id: str, more: Mapping[str, object]) -> dict[str, object]:

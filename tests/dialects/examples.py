@@ -1,4 +1,4 @@
-"""The example streams: hand-written wires, one file a dialect and case, in `examples/<dialect>/<case>.<framing>`.
+"""The example streams: hand-written wires, one file a dialect and case, in `streams/<dialect>/<case>.<framing>`.
 
 A case that every dialect can say has the same name in each. `error` ends in the dialect's error form and `cut` without
 its terminator; every other one ends cleanly. A file's suffix is its framing: `sse`, `ndjson`, `json-array`, `text`.
@@ -11,7 +11,7 @@ from pathlib import Path
 
 from streamkit.dialects.registry import DIALECTS
 
-FOLDER = Path(__file__).parent / "examples"
+FOLDER = Path(__file__).parent / "streams"
 
 CASES = (
     "plain",  # a paragraph, token by token

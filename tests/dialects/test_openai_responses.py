@@ -222,7 +222,7 @@ def test_contents_of_one_message_are_parts_that_say_that_more_follow() -> None:
         done(0, {"id": "msg_1", "type": "message", "status": "incomplete", "content": []}),
         completed(),
     )
-    extra = {ITEM: {"id": "msg_1"}}
+    extra: dict[str, object] = {ITEM: {"id": "msg_1"}}
     assert decode(wire)[1:-2] == [
         PartStart(0, "text", extra=extra),
         Text(0, "So"),

@@ -245,12 +245,19 @@ def test_two_items_on_one_index() -> None:
     )
 
 
-def test_every_record_on_index_0() -> None:
-    """A text whose index is that of an item of another kind goes to the item that its id names."""
-    reasoning = {"id": "rs_1", "type": "reasoning", "summary": []}
-    records = [added(0, reasoning), added(1, MESSAGE), PART, text("Hello"), done(1, HELLO), done(0, reasoning)]
-    wire = frames(created(), *records, completed())
-    assert decode(wire)[1:4] == SAID
+def test_a_text_on_the_index_of_an_item_of_another_kind_goes_to_the_item_that_its_id_names() -> None:
+    records = [added(0, call("fc_a", "f")), added(1, MESSAGE), PART, text("Hello"), done(1, HELLO)]
+    check(
+        [*records, done(0, call("fc_a", "f"))],
+        {"output-index"},
+        [
+            PartStart(0, "tool", "call_fc_a", "f", extra={ITEM: {"id": "fc_a"}}),
+            PartStart(1, "text", extra={ITEM: {"id": "msg_1"}}),
+            Text(1, "Hello"),
+            PartEnd(1),
+            PartEnd(0),
+        ],
+    )
 
 
 def test_a_call_of_which_only_the_end_came() -> None:
@@ -305,7 +312,7 @@ def test_a_text_that_goes_on_as_a_refusal() -> None:
 
 def test_a_text_that_goes_on_after_the_next_has_begun() -> None:
     second = at("content_part.added", 0, "msg_1", content_index=1, part={"type": "output_text", "text": ""})
-    extra = {ITEM: {"id": "msg_1"}}
+    extra: dict[str, object] = {ITEM: {"id": "msg_1"}}
     check(
         [*OPENING, text("He"), second, text("llo"), done(0, MESSAGE)],
         {"after-part"},
