@@ -151,8 +151,11 @@ class Converter(Stage[bytes, bytes]):
 
     def _failed(self, error: DecodeError) -> DecodeError | EncodeError:
         """Write what was good before the bad place, and the error; return it."""
+        events: list[Event] = [*error.items]  # type: ignore[list-item]  # they are the decoder's
+        if not self.encoder.over and not (events and type(events[-1]) in {End, Error}):
+            events.append(Error(str(error), error.code))  # else what is wrong came after a whole stream
         try:
-            out = self._encode.feed_many([*error.items, Error(str(error), error.code)])  # type: ignore[list-item]
+            out = self._encode.feed_many(events)
         except (DecodeError, EncodeError) as earlier:
             return self._fail(earlier, earlier.items)
         return self._fail(error, out)

@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Final
 
 import msgspec
 
+from streamkit.codecs.jsontext import decode_checked
 from streamkit.codecs.records import DEFAULT_LIMIT_BYTES
 from streamkit.codecs.sse import SSEDecoder
 from streamkit.codecs.stage import Stage
@@ -188,7 +189,7 @@ class Decoder(Stage[bytes, Event]):
         if self._closed is not None:
             self._check_open()
         if not self.started and len(self._head) < HEAD_BYTES:
-            self._head += data[:HEAD_BYTES]
+            self._head = (self._head + data[:HEAD_BYTES])[:HEAD_BYTES]
         try:
             return self._reader.feed(data)
         except DecodeError as error:
@@ -279,13 +280,16 @@ class Decoder(Stage[bytes, Event]):
         Raises:
             RecordError: it is the first record, and it looks like another dialect's.
         """
+        text = raw if isinstance(raw, str) else raw.decode()
         if not self.started:
-            looks_like = self._looks_like()
-            if looks_like:
-                msg = f"this is not {self.name}{looks_like}"
+            from streamkit.dialects.sniff import dialect_of  # it knows all dialects, and so imports this module
+
+            # Of this record alone, not of what else is there: how the input is cut must change nothing.
+            other = dialect_of(decode_checked(text.encode()), name)
+            if other not in {None, self.name}:
+                msg = f"this is not {self.name}: it looks like {other}"
                 raise RecordError(msg, "wrong-dialect")
         self._unknown = True
-        text = raw if isinstance(raw, str) else raw.decode()
         out.append(Raw(self.name, "" if name == "message" else name, text))
 
     def end(self, out: list[Event]) -> None:
@@ -330,13 +334,13 @@ class Decoder(Stage[bytes, Event]):
         return error
 
     def _is_another(self) -> bool:
-        """Whether a stream of which nothing was understood is another dialect's, and not cut before its first record."""
+        """Whether a stream of which nothing was understood is another dialect's, rather than cut early."""
         from streamkit.dialects.sniff import framing_in
 
         return self._unknown or bool(self._looks_like()) or framing_in(self._head) not in {None, self.framing}
 
     def _looks_like(self) -> str:
-        from streamkit.dialects.sniff import guess  # it knows all dialects, and so imports this module
+        from streamkit.dialects.sniff import guess
 
         found = guess(self._head)
         own = self.name if self.framing == self.framings[0] else f"{self.name}/{self.framing}"

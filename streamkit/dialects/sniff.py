@@ -17,7 +17,7 @@ from streamkit.dialects.events import Error, Event
 from streamkit.dialects.framing import DONE, FRAMINGS
 from streamkit.errors import DecodeError
 
-__all__ = ["AutoDecoder", "guess"]
+__all__ = ["AutoDecoder", "Sniffer", "dialect_of", "guess"]
 
 SSE_FIELDS: Final = (b"data:", b"event:", b"id:", b"retry:", b":")
 
@@ -105,6 +105,13 @@ class Sniffer:
         name = self._candidates[0] if self._candidates and self._records else "json"
         is_own = self._dialects[name].framings[0] == self._framing
         self.found = name if is_own else f"{name}/{self._framing}"
+
+
+def dialect_of(value: object, name: str) -> str | None:
+    """Return the first dialect that a record may be of, or None if it is of none in particular."""
+    from streamkit.dialects.registry import DIALECTS
+
+    return next((each for each, row in DIALECTS.items() if each != "json" and row.looks_like(value, name)), None)
 
 
 def guess(head: bytes) -> str | None:

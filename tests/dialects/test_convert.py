@@ -36,7 +36,7 @@ from streamkit.errors import (
     StageStateError,
     TruncatedError,
 )
-from streamkit.testing import check_stage
+from streamkit.testing import check_stage, outcome
 from tests.dialects.examples import EXAMPLES, Example
 
 LINE = b'{"model":"m","created_at":"2026-11-20T10:00:00Z","message":{"role":"assistant","content":"Hi"},"done":false}\n'
@@ -152,6 +152,23 @@ class TestFailure:
         assert converter.feed(LINE) == []
         with pytest.raises(DecodeError, match="it looks like ollama-chat"):
             converter.finish()
+
+    def test_what_is_wrong_after_a_whole_stream_spoils_nothing(self) -> None:
+        for pieces in ([LINE + LAST + b"oops\n"], [LINE + LAST, b"oops\n"]):
+            converter = Converter("ollama-chat", "openai-chat")
+            written = b""
+            with pytest.raises(DecodeError, match="record 3") as caught:  # noqa: PT012 - the first piece may pass
+                for piece in pieces:
+                    written += b"".join(converter.feed(piece))
+            written += b"".join(caught.value.items)  # type: ignore[arg-type]
+            assert written.endswith(b"data: [DONE]\n\n")
+
+    @pytest.mark.parametrize("name", ["openai-chat", "anthropic", "ag-ui", "openai-completions", "openai-responses"])
+    def test_another_dialect_is_known_by_its_record_however_it_is_cut(self, name: str) -> None:
+        wire = b'data: {"type":"start"}\n\ndata: {"type":"text_message","data":{"content":"a"}}\n\n'
+        whole = outcome(decoder_of(name), [wire])
+        assert whole.error is not None
+        assert whole == outcome(decoder_of(name), [wire[place : place + 1] for place in range(len(wire))])
 
     def test_what_looks_like_nothing_is_passed_over(self) -> None:
         converter = Converter("ollama-chat", "openai-chat")
@@ -279,7 +296,9 @@ class Slow(OllamaChatDecoder):
     _take = OllamaDecoder._take  # noqa: SLF001 - what the shortcut overrides
 
 
-VALUES: st.SearchStrategy[object] = st.sampled_from([None, True, False, 0, 1.5, "", "x", "é\u2028", [], {}, "assistant"])
+VALUES: st.SearchStrategy[object] = st.sampled_from(
+    [None, True, False, 0, 1.5, "", "x", "é\u2028", [], {}, "assistant"]
+)
 
 
 @given(
@@ -302,7 +321,6 @@ VALUES: st.SearchStrategy[object] = st.sampled_from([None, True, False, 0, 1.5, 
 )
 def test_the_shortcut_says_what_the_long_way_says(records: list[object]) -> None:
     from streamkit.codecs.jsontext import encode_value
-    from streamkit.testing import outcome
 
     wire = LINE + b"".join([encode_value(record) + b"\n" for record in records]) + LAST
     assert outcome(OllamaChatDecoder(), [wire]) == outcome(Slow(), [wire])
