@@ -121,6 +121,8 @@ class DecodeError(RemoteError, ValueError):
         offset: the byte that is wrong, counted from 0 at the start of the stream (or at the last `reset()`); None where
             the stage does not see bytes.
         excerpt: the bytes near that place, escaped.
+        hint: what the input may be instead, for people. Unlike the rest it may depend on how the input was cut, because
+            it is about what had come when the error was found.
         items: the good items that the failing call had completed before it.
         truncated: whether the input ended too early, rather than being wrong in itself.
     """
@@ -145,15 +147,21 @@ class DecodeError(RemoteError, ValueError):
         self.record = record
         self.offset = offset
         self.excerpt = excerpt
+        self.hint = ""
         self.items: Sequence[object] = ()
         super().__init__(reason)
 
-    def __str__(self) -> str:
+    @property
+    def complaint(self) -> str:
+        """Where and what, without the hint."""
         where = self.stage if self.record is None else f"{self.stage}: record {self.record}"
         if self.offset is not None:
             where += f" at byte {self.offset}"
         shown = f": {self.excerpt}" if self.excerpt else ""
         return f"{where}: {self.reason}{shown}"
+
+    def __str__(self) -> str:
+        return self.complaint + self.hint
 
 
 class LimitExceeded(DecodeError):

@@ -153,7 +153,7 @@ class Converter(Stage[bytes, bytes]):
         """Write what was good before the bad place, and the error; return it."""
         events: list[Event] = [*error.items]  # type: ignore[list-item]  # they are the decoder's
         if not self.encoder.over and not (events and type(events[-1]) in {End, Error}):
-            events.append(Error(str(error), error.code))  # else what is wrong came after a whole stream
+            events.append(Error(error.complaint, error.code))  # else what is wrong came after a whole stream
         try:
             out = self._encode.feed_many(events)
         except (DecodeError, EncodeError) as earlier:

@@ -310,6 +310,7 @@ class Decoder(Stage[bytes, Event]):
     ) -> None:
         """End in an error; the fields are those of `Error`."""
         self.over = True
+        self.first.current = self.first.kind = None  # the part stays open, but no shortcut may go on with it
         out.append(Error(message, error_type, code, status))
 
     # What the framing calls
@@ -330,7 +331,7 @@ class Decoder(Stage[bytes, Event]):
         """Return the error, with what the stream looks like if nothing of this dialect has come."""
         error.stage = self.name
         if not self.started and error.code not in {"wrong-dialect", "limit"}:
-            error.reason += self._looks_like()
+            error.hint = self._looks_like()
         return error
 
     def _is_another(self) -> bool:

@@ -56,7 +56,7 @@ COUNTS: Final = (
     *("thoughtsTokenCount", "cachedContentTokenCount"),
 )
 
-MAX_CANDIDATES: Final = 1024
+MAX_CANDIDATES: Final = 65_536
 
 MAX_HELD_KEYS: Final = 64
 """How many keys of a candidate's metadata are kept until it finishes."""

@@ -111,7 +111,8 @@ def dialect_of(value: object, name: str) -> str | None:
     """Return the first dialect that a record may be of, or None if it is of none in particular."""
     from streamkit.dialects.registry import DIALECTS
 
-    return next((each for each, row in DIALECTS.items() if each != "json" and row.looks_like(value, name)), None)
+    particular = (each for each in DIALECTS if each not in {"json", "text"})
+    return next((each for each in particular if DIALECTS[each].looks_like(value, name)), None)
 
 
 def guess(head: bytes) -> str | None:

