@@ -8,8 +8,10 @@ Both pass text at once. What they hold is arguments of tool calls, and only as l
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
+from collections.abc import Sized
 from typing import Final, TypeVar
 
+import msgspec
 from msgspec.structs import replace
 
 from streamkit.codecs.jsontext import JSONTextError, decode_checked
@@ -73,14 +75,19 @@ class Arranger(Stage[Event, Event]):
         self._begin()
 
     def _hold(self, held: Held, piece: ToolArgs) -> None:
-        self._held_bytes += len(piece.json_text)
+        self._held_bytes += size_of(piece)
         if self._held_bytes > self._limit_bytes:
             msg = f"more than {self._limit_bytes} bytes of tool arguments would have to be held"
             raise EncodeError(msg, stage=self.name)
         held.args.append(piece)
 
     def _release(self, held: Held) -> None:
-        self._held_bytes -= sum(len(piece.json_text) for piece in held.args)
+        self._held_bytes -= sum(map(size_of, held.args))
+
+    def _lose(self, calls: Sized) -> None:
+        """Count calls that were held when the stream failed: they cannot be written any more."""
+        if calls:
+            self.losses["tool-call"] += len(calls)
 
 
 class WholeCalls(Arranger):
@@ -118,6 +125,8 @@ class WholeCalls(Arranger):
             return out
         if isinstance(event, Finish):
             self._check_calls(event)
+        elif isinstance(event, Error):
+            self._lose(self._calls)
         out.append(event)
         return out
 
@@ -154,7 +163,7 @@ class WholeCalls(Arranger):
 def fault_in_arguments(json_text: str) -> str | None:
     """Return why the text is not that of a JSON object, or None if it is."""
     try:
-        value = decode_checked(json_text.encode())
+        value = decode_checked(json_text.encode("utf-8", "surrogatepass"))
     except JSONTextError as error:
         return error.reason
     return None if isinstance(value, dict) else f"it is {json_text[:20]}"
@@ -185,6 +194,10 @@ class OneAtATime(Arranger):
         if lane is None:
             lane = self._lanes[event.choice] = Lane(self, event.choice)
         return lane.take(event)
+
+    def lose(self, calls: Sized) -> None:
+        """Count calls that are held when the stream fails."""
+        self._lose(calls)
 
     def hold(self, held: Held, piece: ToolArgs) -> None:
         """Hold a piece, within the bound."""
@@ -229,6 +242,8 @@ class Lane:
         else:
             if isinstance(event, Finish):
                 self._let_go(out)
+            elif isinstance(event, Error):
+                self._stage.lose(self._held)
             out.append(event)
         return out
 
@@ -304,3 +319,8 @@ EventT = TypeVar("EventT", bound=Text | Reasoning | Refusal | ToolArgs | PartSta
 def renumbered(event: EventT, part: int) -> EventT:
     """Return the event with another part number."""
     return event if event.part == part else replace(event, part=part)
+
+
+def size_of(piece: ToolArgs) -> int:
+    """Return how much a held piece counts."""
+    return len(piece.json_text) + (len(msgspec.json.encode(piece.extra)) if piece.extra else 0)

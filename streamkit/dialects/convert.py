@@ -15,8 +15,9 @@ from typing import Unpack
 from streamkit.codecs.records import DEFAULT_LIMIT_BYTES
 from streamkit.codecs.stage import Stage
 from streamkit.dialects.decoder import TRUNCATED, Decoder, Repair
-from streamkit.dialects.encoder import Encoder, EncoderOptions, message_of
+from streamkit.dialects.encoder import Encoder, message_of
 from streamkit.dialects.events import End, Error, Event
+from streamkit.dialects.options import EncoderOptions
 from streamkit.dialects.registry import get_dialect
 from streamkit.dialects.sniff import AutoDecoder
 from streamkit.errors import DecodeError, EncodeError, ReportedError, TruncatedError

@@ -22,7 +22,7 @@ from streamkit.codecs.stage import Stage
 from streamkit.dialects.events import End, Error, Event, Ping, Raw, Start
 from streamkit.dialects.framing import DONE, FRAMINGS
 from streamkit.dialects.parts import NO_EXTRA, Extra, Parts
-from streamkit.errors import ConfigError, DecodeError, TruncatedError
+from streamkit.errors import ConfigError, DecodeError, TruncatedError, excerpt_of
 
 __all__ = ["Decoder", "RecordError", "Repair", "count_of", "framing_of", "list_of", "object_of", "text_of"]
 
@@ -203,18 +203,26 @@ class Decoder(Stage[bytes, Event]):
         try:
             out: list[Event] = self._reader.finish()
             is_cut = isinstance(self._reader, SSEDecoder) and self._reader.dropped_bytes > 0
-        except TruncatedError as error:
-            out = [*error.items]  # type: ignore[list-item]  # they are the reader's events
-            reason = str(error)
+        except TruncatedError as cut:
+            out = [*cut.items]  # type: ignore[list-item]  # they are the reader's events
+            reason = str(cut)
             is_cut = True
-        except DecodeError as error:
-            raise self._fail(self._explained(error), error.items) from None
+        except DecodeError as bad:
+            raise self._fail(self._explained(bad), bad.items) from None
         super().finish()
+        if self.over and is_cut:
+            try:
+                self._after_end()
+            except RecordError as refused:
+                error = DecodeError(str(refused), stage=self.name, record=None, offset=None, code=refused.code)
+                raise self._fail(error, out) from None
         if not self.over and not is_cut:
             self.at_end(out)
         if not self.over and not self.started and self._is_another():
             wrong = f"no record of {self.name} in the input{self._looks_like()}"
-            raise self._fail(DecodeError(wrong, stage=self.name, record=1, offset=0, code="wrong-dialect"), out)
+            shown = excerpt_of(self._head)
+            none = DecodeError(wrong, stage=self.name, record=1, offset=0, excerpt=shown, code="wrong-dialect")
+            raise self._fail(none, out)
         if not self.over:
             self.error(out, reason if self._head else "the input is empty", TRUNCATED)
         return out
@@ -319,10 +327,13 @@ class Decoder(Stage[bytes, Event]):
         out: list[Event] = []
         if self.over:
             if value is not DONE:
-                self.repair("after-end", "a record came after the end of the stream; it was dropped")
+                self._after_end()
             return out
         self.take(value, name, raw, out)
         return out
+
+    def _after_end(self) -> None:
+        self.repair("after-end", "a record came after the end of the stream; it was dropped")
 
     def _comment(self, text: str) -> list[Event]:
         return [] if self.over else [Ping(text)]

@@ -13,7 +13,8 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, ClassVar, Final, TypedDict
+from contextlib import suppress
+from typing import Any, ClassVar, Final
 
 from streamkit.codecs.jsontext import decode_checked, encode_string, encode_value
 from streamkit.codecs.stage import Stage
@@ -40,7 +41,7 @@ from streamkit.dialects.events import (
 from streamkit.dialects.framing import FRAMINGS, Framing
 from streamkit.errors import EncodeError
 
-__all__ = ["Encoder", "EncoderOptions", "Template", "message_of"]
+__all__ = ["Encoder", "Template", "message_of"]
 
 UNSAFE: Final = re.compile("[\r\n\x85\u2028\u2029]")
 
@@ -51,16 +52,6 @@ MARK_TEXT: Final = encode_value(MARK)
 
 Template = tuple[bytes, bytes]
 """The bytes of a framed record before and after the one string in it that changes."""
-
-
-class EncoderOptions(TypedDict, total=False):
-    """The options of every encoder; see `Encoder`."""
-
-    model: str
-    message_id: str
-    created_ns: int | None
-    include_usage: bool
-    reasoning_key: str
 
 
 class Encoder(Stage[Event, bytes]):
@@ -184,7 +175,8 @@ class Encoder(Stage[Event, bytes]):
             reason = error.reason if isinstance(error, EncodeError) else str(error)
             failure = EncodeError(reason, stage=self.name)
             if not self.over:
-                self._write_error(Error(f"the answer cannot be written as {self.name}: {reason}"), out)
+                with suppress(ValueError, TypeError):  # the form of an error may hold what could not be written
+                    self._write_error(Error(f"the answer cannot be written as {self.name}: {reason}"), out)
         out = [b"".join(out)] if out else []
         if failure is not None:
             failure.stage = self.name
@@ -327,6 +319,9 @@ class Encoder(Stage[Event, bytes]):
     def _on_start(self, start: Start, out: list[bytes]) -> None:
         if self.started:
             msg = "a second Start"
+            raise ValueError(msg)
+        if start.extra.get("json.implied") and self.name != "json":
+            msg = "none of the records is of a dialect that is known; as an answer they would be an empty one"
             raise ValueError(msg)
         self.started = True
         self.is_own = start.dialect == self.name

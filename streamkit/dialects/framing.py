@@ -6,6 +6,7 @@ whatever the dialect's `Take` makes of each record; a writer puts one record's J
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar, Final, Protocol
@@ -23,6 +24,9 @@ __all__ = ["DONE", "FRAMINGS", "Comment", "Framing", "NotJSONError", "Take"]
 
 DONE: Final = object()
 """The value of the event whose data is `[DONE]`: it ends OpenAI's streams, and those of everybody who copied them."""
+
+
+LINE_ENDS: Final = re.compile("[\r\n\x85\u2028\u2029]")
 
 
 class Take(Protocol):
@@ -103,8 +107,8 @@ class SSE(Framing):
         return b"event: %b\ndata: %b\n\n" % (name.encode(), text) if name else b"data: %b\n\n" % text
 
     def comment(self, text: str) -> bytes:
-        words = text.replace("\r", " ").replace("\n", " ")
-        return f": {words}\n\n".encode()
+        # What some readers take for a line end would begin a line of its own, and that line could be an event.
+        return f": {LINE_ENDS.sub(' ', text)}\n\n".encode()
 
 
 class EventData:

@@ -24,6 +24,8 @@ from streamkit.dialects.events import (
     PartEnd,
     PartKind,
     PartStart,
+    Ping,
+    Raw,
     Reasoning,
     Refusal,
     Start,
@@ -175,7 +177,7 @@ class MessageAccumulator(Stage[Event, Event]):
     """Pass events through untouched, and have the message afterwards.
 
     Attributes:
-        size_bytes: the size of everything kept, in bytes of UTF-8.
+        size_bytes: the size of everything kept: of texts in UTF-8, of all else as JSON.
     """
 
     name = "message"
@@ -237,15 +239,16 @@ class MessageAccumulator(Stage[Event, Event]):
         message = self._message
         if isinstance(event, (Text, Reasoning, Refusal, ToolArgs)):
             self._keep_piece(event)
-        elif isinstance(event, PartStart):
+            return
+        if not isinstance(event, (Usage, End, Ping, Raw)):
+            self.size_bytes += len(msgspec.json.encode(event))
+        if isinstance(event, PartStart):
             self._choice(event)
             self._parts[event.choice, event.part] = PartInProgress(event)
-            self.size_bytes += len(event.tool_id) + len(event.tool_name)
         elif isinstance(event, PartEnd):
             part = self._in_progress(event, "text").part
             part.signature, part.encrypted, part.complete = event.signature, event.encrypted, True
             merge(part.extra, event.extra)
-            self.size_bytes += len(event.signature) + len(event.encrypted)
         elif isinstance(event, Finish):
             choice = self._choice(event)
             choice.reason, choice.raw_reason = event.reason, event.raw_reason
@@ -259,7 +262,6 @@ class MessageAccumulator(Stage[Event, Event]):
             merge(message.extra, event.extra)
         elif isinstance(event, Custom):
             message.customs.append(event)
-            self.size_bytes += len(msgspec.json.encode(event.value))
         elif isinstance(event, End):
             message.complete = True
         elif isinstance(event, Error):

@@ -306,7 +306,7 @@ def choice_of(choice: Choice, message: Message) -> dict[str, object]:
         "index": choice.index,
         "message": body,
         "logprobs": logprobs if any(logprobs.values()) else None,
-        "finish_reason": FINISH_WORDS.get(choice.reason) if choice.reason else None,
+        "finish_reason": FINISH_WORDS.get(choice.reason) if choice.reason and message.complete else None,
     }
 
 

@@ -23,7 +23,7 @@ from msgspec.structs import replace
 
 from streamkit.codecs.jsontext import decode_checked, encode_string, encode_value
 from streamkit.codecs.records import DEFAULT_LIMIT_BYTES, check_limit
-from streamkit.dialects.encoder import MARK, Encoder, EncoderOptions
+from streamkit.dialects.encoder import MARK, Encoder
 from streamkit.dialects.events import (
     Error,
     Event,
@@ -51,6 +51,7 @@ from streamkit.dialects.openai_responses_records import (
     usage_object,
 )
 from streamkit.dialects.openai_responses_written import Item, Written
+from streamkit.dialects.options import EncoderOptions
 from streamkit.dialects.parts import Extra
 
 __all__ = ["OpenAIResponsesEncoder"]

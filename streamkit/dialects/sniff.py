@@ -8,20 +8,24 @@ is decoded. Such records carry no text, so no text waits.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, Final
 
-from streamkit.codecs.records import BOM, DEFAULT_LIMIT_BYTES
+from streamkit.codecs.records import BOM, DEFAULT_LIMIT_BYTES, check_limit
 from streamkit.codecs.stage import Stage
 from streamkit.dialects.decoder import TRUNCATED, Decoder, Repair
 from streamkit.dialects.events import Error, Event
 from streamkit.dialects.framing import DONE, FRAMINGS
-from streamkit.errors import DecodeError
+from streamkit.errors import DecodeError, LimitExceeded, excerpt_of
 
 __all__ = ["AutoDecoder", "Sniffer", "dialect_of", "guess"]
 
 SSE_FIELDS: Final = (b"data:", b"event:", b"id:", b"retry:", b":")
 
-LONGEST_FIELD: Final = 6
+PAGES: Final = (b"<!doctype html", b"<html")
+"""How an HTML page begins, in lower case: what a gateway says that has no model behind it."""
+
+LONGEST_PAGE: Final = 14
 
 MAX_UNDECIDED: Final = 8
 """After so many records the first of the dialects that are still possible is taken."""
@@ -29,12 +33,17 @@ MAX_UNDECIDED: Final = 8
 
 def framing_in(head: bytes) -> str | None:
     """Return the framing of a stream that begins with `head`, or None if it is too short to tell."""
+    if head and BOM.startswith(head) and head != BOM:
+        return None
     head = head.removeprefix(BOM).lstrip()
+    page = head[:LONGEST_PAGE].lower()
+    if page.startswith(PAGES):
+        return "html"
     if head.startswith((b"{", b"[")):
         return "ndjson" if head[:1] == b"{" else "json-array"
     if head.startswith(SSE_FIELDS):
         return "sse"
-    if len(head) < LONGEST_FIELD and any(name.startswith(head) for name in SSE_FIELDS):
+    if any(name.startswith(page) for name in (*SSE_FIELDS, *PAGES)):
         return None
     return "text"
 
@@ -44,16 +53,19 @@ class Sniffer:
 
     Attributes:
         found: the dialect, with its framing where that is not its own (`gemini/json-array`), or None so far.
+        why_not: why `found` is only what is left, and no dialect that was recognised; empty otherwise.
     """
 
     def __init__(self, max_record_bytes: int | None = DEFAULT_LIMIT_BYTES) -> None:
         from streamkit.dialects.registry import DIALECTS  # every dialect's module needs this one
 
         self.found: str | None = None
+        self.why_not = ""
         self._max_record_bytes = max_record_bytes
         self._dialects = DIALECTS
         self._candidates: list[str] = []
         self._records = 0
+        self._is_known = False
         self._head = b""
         self._framing: str | None = None
         self._reader: Stage[bytes, Any] | None = None
@@ -63,9 +75,12 @@ class Sniffer:
         if self._reader is None:
             data = self._head + data
             self._framing = framing_in(data)
-            if self._framing is None or self._framing == "text":
-                self._head = data
-                self.found = self._framing
+            if self._framing is None:
+                self._head = data.lstrip()
+                return None
+            if self._framing in {"text", "html"}:
+                self.why_not = "" if self._framing == "text" else "this is an HTML page, not an answer"
+                self.found = "text"
                 return self.found
             self._candidates = [name for name, each in self._dialects.items() if self._framing in each.framings]
             self._reader = FRAMINGS[self._framing].reader(self._look, self._pass_over, self._max_record_bytes)
@@ -79,7 +94,10 @@ class Sniffer:
     def finish(self) -> str | None:
         """Take the end of the bytes; return the best guess, or None if there was nothing but white space."""
         if self.found is None and self._reader is not None:
-            self._decide()
+            with suppress(DecodeError):
+                self._reader.finish()  # there may be a last line without its end
+            if self.found is None:
+                self._decide()
         elif self.found is None and self._head.strip():
             self.found = "text"
         return self.found
@@ -91,18 +109,21 @@ class Sniffer:
         possible = [each for each in self._candidates if self._dialects[each].looks_like(value, name)]
         if possible:
             self._candidates = possible
-        if len(possible) < 2 or self._records == MAX_UNDECIDED:
-            if not possible and self._records == 1:
-                self._candidates = []
+        # A record that nobody knows says nothing: the next one may.
+        if len(possible) == 1 or (self._is_known and not possible) or self._records == MAX_UNDECIDED:
             self._decide()
+        self._is_known = self._is_known or bool(possible)
         return []
 
     def _pass_over(self, comment: str) -> list[Event]:  # noqa: ARG002 - comments say nothing
         return []
 
     def _decide(self) -> None:
-        """Take the first that is possible; before the first record all are, and so none is."""
-        name = self._candidates[0] if self._candidates and self._records else "json"
+        """Take the first that is possible; as long as no record was known, none is."""
+        known = self._is_known or len(self._candidates) == 1
+        if not known and self._records:
+            self.why_not = "the first record is of no dialect that is known"
+        name = self._candidates[0] if known else "json"
         is_own = self._dialects[name].framings[0] == self._framing
         self.found = name if is_own else f"{name}/{self._framing}"
 
@@ -136,12 +157,13 @@ class AutoDecoder(Stage[bytes, Event]):
         """Make a decoder; the options are those of the dialects' own."""
         self._strict = strict
         self._max_record_bytes = max_record_bytes
+        self._limit_bytes = check_limit(max_record_bytes, "max_record_bytes")
         self._begin()
 
     def _begin(self) -> None:
         self.decoder: Decoder | None = None
         self._sniffer = Sniffer(self._max_record_bytes)
-        self._held = b""
+        self._held = bytearray()
 
     def reset(self) -> None:
         super().reset()
@@ -149,7 +171,7 @@ class AutoDecoder(Stage[bytes, Event]):
 
     @property
     def found(self) -> str | None:
-        return self._sniffer.found
+        return None if self._sniffer.why_not else self._sniffer.found
 
     @property
     def dialect(self) -> str:
@@ -167,9 +189,12 @@ class AutoDecoder(Stage[bytes, Event]):
         if self.decoder is not None:
             return self._run(self.decoder.feed, data)
         self._held += data
-        if self._sniffer.feed(data) is None:
-            return []
-        return self._decided()
+        if self._sniffer.feed(data) is not None:
+            return self._decided()
+        if len(self._held) > self._limit_bytes:  # white space or comments without end
+            limit = self._limit_bytes
+            raise self._fail(LimitExceeded(limit_bytes=limit, stage=self.name, record=1, offset=limit))
+        return []
 
     def finish(self) -> list[Event]:
         if self._closed is not None:
@@ -191,11 +216,21 @@ class AutoDecoder(Stage[bytes, Event]):
     def _decided(self) -> list[Event]:
         from streamkit.dialects.registry import get_dialect
 
+        if self._sniffer.why_not:
+            raise self._fail(self._unrecognised())
         dialect, framing = get_dialect(self.found or "json")
         limit = self._max_record_bytes
         self.decoder = dialect.decoder(framing=framing, strict=self._strict, max_record_bytes=limit)
-        held, self._held = self._held, b""
+        held, self._held = bytes(self._held), bytearray()
         return self._run(self.decoder.feed, held)
+
+    def _unrecognised(self) -> DecodeError:
+        """Return the error of a stream that is none of ours: as an answer it would be empty, and look whole."""
+        # Of the first record only, and of a page nothing: how the input is cut must change nothing.
+        is_record = self._sniffer.found != "text"
+        excerpt = excerpt_of(bytes(self._held).lstrip().partition(b"\n")[0]) if is_record else ""
+        reason = f"{self._sniffer.why_not}; name its dialect ({self._sniffer.found} passes it on as it is)"
+        return DecodeError(reason, stage=self.name, record=1, offset=0, excerpt=excerpt, code="wrong-dialect")
 
     def _run(self, feed: Callable[[bytes], list[Event]], data: bytes) -> list[Event]:
         try:

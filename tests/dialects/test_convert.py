@@ -200,7 +200,6 @@ class TestFailure:
 
     def test_a_stage_between_that_fails(self) -> None:
         converter = Converter("ollama-chat", "openai-chat", stages=[MessageAccumulator(max_bytes=3)])
-        converter.feed(LINE)
         with pytest.raises(LimitExceeded):
             converter.feed(LINE)
 
