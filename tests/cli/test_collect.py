@@ -178,9 +178,9 @@ def test_an_empty_input() -> None:
 
 def test_an_answer_over_the_limit() -> None:
     """What was kept up to there is printed, as not complete."""
-    result = run(*FROM_OPENAI, "--max-bytes", "3", stdin=chunk(content="ab") + chunk(content="cd") + END)
+    result = run(*FROM_OPENAI, "--max-bytes", "400", stdin=chunk(content="ab") + chunk(content="c" * 400) + END)
     assert result.code == 3
-    assert re.search(r"\blimit of 3 bytes", result.complaint), result.complaint
+    assert re.search(r"\blimit of 400 bytes", result.complaint), result.complaint
     message = document(result.out)
     assert message["complete"] is False
     assert message["error"]["type"] == "limit"
