@@ -165,7 +165,7 @@ class Encoder(Stage[Event, bytes]):
         frame = self.text_frame
         try:
             for event in items:
-                # The text of every token comes this way: five times as fast as by way of `_write`.
+                # The text of every token comes this way: in half the time that it takes by way of `_write`.
                 if frame is not None and type(event) is Text and not event.choice and not event.extra:
                     out += (frame[0], encode_string(event.text), frame[1])
                     continue
@@ -202,7 +202,7 @@ class Encoder(Stage[Event, bytes]):
         """Open a part."""
 
     def on_text(self, event: Text, out: list[bytes]) -> None:
-        """Write a piece of text. Every dialect can."""
+        """Write a piece of text. Every dialect has this, but for one that writes all events in one way (`json`)."""
         raise NotImplementedError
 
     def on_reasoning(self, event: Reasoning, out: list[bytes]) -> None:  # noqa: ARG002 - nothing is written
