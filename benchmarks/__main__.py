@@ -1,4 +1,4 @@
-"""`python -m benchmarks codecs`, `python -m benchmarks convert` and `python -m benchmarks forwarding`."""
+"""`python -m benchmarks codecs`, `convert`, `forwarding` and `mock`."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ def parser() -> argparse.ArgumentParser:
     """The command line."""
     from benchmarks import convert
     from benchmarks.codecs import QUESTIONS
+    from benchmarks.mock import question as mock
 
     main = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure streamkit.")
     commands = main.add_subparsers(dest="command", required=True)
     codecs = commands.add_parser("codecs", help="speed: codecs, filters, pipelines, against their peers")
     converts = commands.add_parser("convert", help="speed: from one dialect to another")
-    for command, questions in ((codecs, list(QUESTIONS)), (converts, list(convert.QUESTIONS))):
+    mocks = commands.add_parser("mock", help="speed, pace and weight of the mock server, beside a minimal one")
+    tables = ((codecs, list(QUESTIONS)), (converts, list(convert.QUESTIONS)), (mocks, list(mock.QUESTIONS)))
+    for command, questions in tables:
         names = ", ".join(questions)
         command.add_argument("--only", nargs="+", choices=questions, metavar="NAME", help=f"of {names}")
         command.add_argument("--quick", action="store_true", help="a tenth of the work in three rounds")
@@ -29,7 +32,7 @@ def parser() -> argparse.ArgumentParser:
     forwarding.add_argument(
         "--bound", type=float, default=5, metavar="SECONDS", help="when a piece is held (default 5)"
     )
-    for command in (codecs, converts, forwarding):
+    for command in (codecs, converts, mocks, forwarding):
         command.add_argument("--json", type=Path, metavar="FILE", help="write the run there too")
         command.add_argument("--seed", type=int, default=1, help="what all inputs are drawn from (default 1)")
     return main
@@ -38,6 +41,12 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit status."""
     options = parser().parse_args(arguments)
+    if options.command == "mock":
+        from benchmarks.mock import question
+
+        effort = replace(question.QUICK if options.quick else question.FULL, seed=options.seed)
+        names = options.only or list(question.QUESTIONS)
+        return question.run(names, effort=effort, json_file=options.json, strict=options.strict)
     if options.command in {"codecs", "convert"}:
         from benchmarks import codecs, convert
 

@@ -50,10 +50,14 @@ PURE = (
     "streamkit.dialects",
     "streamkit.bench.statistics",
     "streamkit.contract.verdicts",
-    "mockserver.script",
-    "mockserver.pacing",
-    "mockserver.splits",
-    "mockserver.faults",
+    "streamkit.http.wire",
+    "streamkit.http.head",
+    "streamkit.http.limits",
+    "streamkit.http.redact",
+    *(f"mockserver.{name}" for name in ("script", "response", "settings", "ask", "tokens", "seeds", "canonical")),
+    *(f"mockserver.{name}" for name in ("answers", "vendors", "pacing", "durations", "splits", "faults")),
+    *(f"mockserver.{name}" for name in ("compose", "resume", "admin", "recording.replay")),
+    *(f"mockserver.config.{name}" for name in ("grammar", "header", "keys", "values", "scenarios", "tomllines")),
 )
 """Modules, with everything in them, that do no I/O and know no clock: time and randomness reach them as values."""
 
@@ -139,6 +143,8 @@ def is_inside(module: str, packages: tuple[str, ...]) -> bool:
 def unit_of(module: str) -> str:
     """`streamkit.codecs.sse` is in `codecs`, `streamkit` itself in `root`, all of mockserver in `mockserver`."""
     package, _, rest = module.partition(".")
+    if module == "mockserver.__main__":
+        return "cli"
     if package != "streamkit":
         return package
     return rest.partition(".")[0].replace("__main__", "cli") or "root"

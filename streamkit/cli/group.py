@@ -15,6 +15,7 @@ COMMANDS = {
     "collect": "streamkit.cli.collect",
     "convert": "streamkit.cli.convert",
     "dialects": "streamkit.cli.dialects",
+    "mock": "streamkit.cli.mock",
     "ndjson-to-sse": "streamkit.cli.ndjson_to_sse",
     "rechunk": "streamkit.cli.rechunk",
     "sse-to-ndjson": "streamkit.cli.sse_to_ndjson",

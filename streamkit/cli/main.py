@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import NoReturn
 
-__all__ = ["ndjson_to_sse", "sse_to_ndjson", "streamkit"]
+__all__ = ["mockserver", "ndjson_to_sse", "sse_to_ndjson", "streamkit"]
 
 INTERRUPTED = 130
 CLOSED_PIPE = 141
@@ -18,6 +18,11 @@ CLOSED_PIPE = 141
 def streamkit() -> NoReturn:
     """Run `streamkit COMMAND`."""
     _run(_group)
+
+
+def mockserver() -> NoReturn:
+    """Run `mockserver`."""
+    _run(_mockserver)
 
 
 def ndjson_to_sse() -> NoReturn:
@@ -34,6 +39,12 @@ def _group() -> object:
     from streamkit.cli.group import group
 
     return group.main(prog_name="streamkit", standalone_mode=False)
+
+
+def _mockserver() -> object:
+    from streamkit.cli.mock import command
+
+    return command.main(prog_name="mockserver", standalone_mode=False)
 
 
 def _ndjson_to_sse() -> object:

@@ -20,6 +20,7 @@ from streamkit.dialects.ag_ui_records import (
     usage_list,
 )
 from streamkit.dialects.dialect import Dialect
+from streamkit.dialects.failure import plain_failure
 from streamkit.dialects.message import Message, Part
 
 __all__ = ["DIALECT"]
@@ -152,4 +153,5 @@ DIALECT = Dialect(
     ),
     looks_like=looks_like,
     document=response,
+    failure=plain_failure,
 )

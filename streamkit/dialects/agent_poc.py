@@ -18,6 +18,7 @@ from streamkit.dialects.decoder import Decoder, object_of, text_of
 from streamkit.dialects.dialect import Dialect
 from streamkit.dialects.encoder import MARK, Encoder
 from streamkit.dialects.events import Custom, Error, Event, FinishReason, PartStart, Start, Text, ToolArgs
+from streamkit.dialects.failure import plain_failure
 from streamkit.dialects.framing import DONE
 from streamkit.dialects.message import Message
 from streamkit.dialects.parts import NO_EXTRA, Extra
@@ -201,4 +202,5 @@ DIALECT = Dialect(
     carries=frozenset({"text", "finish", "error", "ping", "custom"}),
     looks_like=looks_like,
     document=response,
+    failure=plain_failure,
 )

@@ -9,9 +9,10 @@ from typing import Final
 
 from streamkit.dialects.anthropic_decoder import AnthropicDecoder
 from streamkit.dialects.anthropic_encoder import AnthropicEncoder
-from streamkit.dialects.anthropic_words import FAMILY, FINISH_WORDS, error_of, own, stop_reason_of, usage_of
+from streamkit.dialects.anthropic_words import FAMILY, FINISH_WORDS, error_of, own, stop_reason_of, type_of, usage_of
 from streamkit.dialects.dialect import Dialect
 from streamkit.dialects.events import Finish
+from streamkit.dialects.failure import Failure
 from streamkit.dialects.message import Choice, Message, Part
 
 __all__ = ["DIALECT"]
@@ -108,6 +109,11 @@ def block_of(part: Part, tool_id: str) -> dict[str, object]:
     return {"type": "thinking", "thinking": part.text, "signature": part.signature, **extra}
 
 
+def failure_body(failure: Failure) -> object:
+    """Return the body of an error; it has no place for a code or a field."""
+    return {"type": "error", "error": {"type": failure.type or type_of(failure.status), "message": failure.message}}
+
+
 DIALECT = Dialect(
     name="anthropic",
     summary="Anthropic's Messages, and llama.cpp, vLLM, SGLang and Ollama at /v1/messages.",
@@ -118,4 +124,5 @@ DIALECT = Dialect(
     ),
     looks_like=looks_like,
     document=response,
+    failure=failure_body,
 )

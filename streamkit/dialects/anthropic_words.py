@@ -24,6 +24,7 @@ __all__ = [
     "extra_of",
     "own",
     "stop_reason_of",
+    "type_of",
     "usage_of",
 ]
 

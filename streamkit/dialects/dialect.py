@@ -8,6 +8,7 @@ from typing import Literal
 
 from streamkit.dialects.decoder import Decoder
 from streamkit.dialects.encoder import Encoder
+from streamkit.dialects.failure import Failure
 from streamkit.dialects.framing import FRAMINGS
 from streamkit.dialects.message import Message
 
@@ -44,6 +45,7 @@ class Dialect:
         carries: what survives a conversion to it.
         looks_like: whether a record (its value, and the SSE event's type or "message") may be one of this dialect.
         document: the dialect's non-streaming response with the same content, as a JSON value.
+        failure: the body of the response to a request that is refused, as a JSON value.
         headers: what a server of this dialect sends besides the media type.
     """
 
@@ -54,6 +56,7 @@ class Dialect:
     carries: frozenset[Feature]
     looks_like: Callable[[object, str], bool]
     document: Callable[[Message], object]
+    failure: Callable[[Failure], object]
     headers: Mapping[str, str] = field(default_factory=dict)
 
     @property

@@ -11,9 +11,11 @@ The decoder is in `streamkit.dialects.gemini_decoder`, the encoder in `gemini_en
 from __future__ import annotations
 
 from streamkit.dialects.dialect import Dialect
+from streamkit.dialects.failure import Failure
 from streamkit.dialects.gemini_decoder import REASONS, GeminiDecoder
 from streamkit.dialects.gemini_encoder import (
     FINISH_WORDS,
+    STATUSES,
     GeminiEncoder,
     candidate_fields,
     error_object,
@@ -98,6 +100,13 @@ def logprobs_in(part: Part) -> list[object]:
     return logprobs if isinstance(logprobs, list) else []
 
 
+def failure_body(failure: Failure) -> object:
+    """Return the body of an error. Another vendor's type is none of Google's words, so the status's own is written."""
+    usual = "INVALID_ARGUMENT" if failure.status < 500 else "INTERNAL"
+    word = failure.type if failure.type.isupper() else STATUSES.get(failure.status, usual)
+    return {"error": {"code": failure.status, "message": failure.message, "status": word}}
+
+
 DIALECT = Dialect(
     name="gemini",
     summary="Gemini's streamGenerateContent, of Google AI and of Vertex AI.",
@@ -106,4 +115,5 @@ DIALECT = Dialect(
     carries=frozenset({"text", "reasoning", "signatures", "tools", "choices", "logprobs", "usage", "finish", "error"}),
     looks_like=looks_like,
     document=response,
+    failure=failure_body,
 )

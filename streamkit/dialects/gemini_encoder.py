@@ -34,6 +34,7 @@ from streamkit.dialects.ollama import rfc3339
 
 __all__ = [
     "FINISH_WORDS",
+    "STATUSES",
     "GeminiEncoder",
     "candidate_fields",
     "error_object",

@@ -39,6 +39,7 @@ from streamkit.dialects.events import (
     Usage,
 )
 from streamkit.dialects.extra import logprobs_of
+from streamkit.dialects.failure import plain_failure
 from streamkit.dialects.lifecycle import Lifecycle
 from streamkit.dialects.message import Message
 
@@ -258,4 +259,5 @@ DIALECT = Dialect(
     carries=frozenset(FEATURES),
     looks_like=looks_like,
     document=response,
+    failure=plain_failure,
 )

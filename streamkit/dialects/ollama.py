@@ -33,11 +33,21 @@ from streamkit.dialects.events import (
     Usage,
 )
 from streamkit.dialects.extra import attach, besides, logprobs_of, ollama_logprobs, unlike
+from streamkit.dialects.failure import Failure
 from streamkit.dialects.message import Message
 from streamkit.dialects.parts import NO_EXTRA, Extra
 from streamkit.errors import EncodeError
 
-__all__ = ["OllamaDecoder", "OllamaEncoder", "created_ns_of", "document", "is_error", "rfc3339", "tool_calls_of"]
+__all__ = [
+    "OllamaDecoder",
+    "OllamaEncoder",
+    "created_ns_of",
+    "document",
+    "failure_body",
+    "is_error",
+    "rfc3339",
+    "tool_calls_of",
+]
 
 NS: Final = 1_000_000_000
 
@@ -293,6 +303,11 @@ class OllamaEncoder(Encoder):
 
     def on_error(self, error: Error, out: list[bytes]) -> None:
         self.record(out, {"error": error.message or error.type or "error"})
+
+
+def failure_body(failure: Failure) -> object:
+    """Return the body of an error; it is a sentence and nothing else."""
+    return {"error": failure.message}
 
 
 def tool_call(tool_id: str, tool_name: str, arguments: object, index: int) -> dict[str, object]:

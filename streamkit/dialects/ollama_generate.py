@@ -17,6 +17,7 @@ from streamkit.dialects.ollama import (
     OllamaDecoder,
     OllamaEncoder,
     document,
+    failure_body,
     tool_calls_of,
 )
 
@@ -74,4 +75,5 @@ DIALECT = Dialect(
     carries=frozenset({"text", "reasoning", "tools", "logprobs", "usage", "finish", "error"}),
     looks_like=looks_like,
     document=response,
+    failure=failure_body,
 )

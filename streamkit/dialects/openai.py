@@ -18,6 +18,7 @@ from streamkit.dialects.decoder import Decoder, RecordError, count_of, list_of, 
 from streamkit.dialects.encoder import Encoder
 from streamkit.dialects.events import Error, Event, Finish, FinishReason, PartEnd, PartStart, Start, Usage
 from streamkit.dialects.extra import attach, besides, unlike
+from streamkit.dialects.failure import Failure
 from streamkit.dialects.framing import DONE
 from streamkit.dialects.openai_usage import S, is_number, nanoseconds, usage_object, usage_of
 from streamkit.dialects.parts import NO_EXTRA, Extra, Parts
@@ -29,10 +30,17 @@ __all__ = [
     "OpenAIEncoder",
     "S",
     "error_object",
+    "failure_body",
     "finish_reason_of",
     "usage_object",
     "usage_of",
 ]
+
+FAILURES: Final = {
+    401: ("invalid_request_error", "invalid_api_key"),
+    429: ("requests", "rate_limit_exceeded"),
+}
+"""The usual type and code of an error with one of these statuses. Of 429 the type is what there were too many of."""
 
 FINISH_WORDS: Final[Mapping[FinishReason, str]] = {
     "stop": "stop",
@@ -262,6 +270,20 @@ def error_object(error: Error) -> dict[str, object]:
             "type": error.type or "server_error",
             "param": None,
             "code": error.error_code or None,
+        }
+    }
+
+
+def failure_body(failure: Failure) -> object:
+    """Return the body of an error. What a client may mend is an `invalid_request_error`, or has a word of its own."""
+    is_clients = failure.status < 500
+    word, code = FAILURES.get(failure.status, ("invalid_request_error" if is_clients else "server_error", ""))
+    return {
+        "error": {
+            "message": failure.message,
+            "type": failure.type or word,
+            "param": failure.param or None,
+            "code": failure.error_code or ("" if failure.type else code) or None,
         }
     }
 

@@ -26,6 +26,7 @@ from streamkit.dialects.openai import (
     OpenAIEncoder,
     S,
     error_object,
+    failure_body,
     usage_object,
 )
 from streamkit.dialects.openai_calls import Calls
@@ -323,4 +324,5 @@ DIALECT = Dialect(
     ),
     looks_like=looks_like,
     document=response,
+    failure=failure_body,
 )

@@ -18,7 +18,15 @@ from streamkit.dialects.encoder import MARK, Template
 from streamkit.dialects.events import Event, FinishReason, PartEnd, PartStart, Text
 from streamkit.dialects.extra import logprobs_of
 from streamkit.dialects.message import Choice, Message
-from streamkit.dialects.openai import FINISH_WORDS, OpenAIDecoder, OpenAIEncoder, S, error_object, usage_object
+from streamkit.dialects.openai import (
+    FINISH_WORDS,
+    OpenAIDecoder,
+    OpenAIEncoder,
+    S,
+    error_object,
+    failure_body,
+    usage_object,
+)
 from streamkit.dialects.parts import NO_EXTRA, Extra, Parts
 
 __all__ = ["DIALECT"]
@@ -184,4 +192,5 @@ DIALECT = Dialect(
     carries=frozenset({"text", "choices", "logprobs", "usage", "finish", "error", "ping"}),
     looks_like=looks_like,
     document=response,
+    failure=failure_body,
 )

@@ -23,6 +23,7 @@ from __future__ import annotations
 from streamkit.dialects.dialect import Dialect
 from streamkit.dialects.events import Error
 from streamkit.dialects.message import Message, Part
+from streamkit.dialects.openai import failure_body
 from streamkit.dialects.openai_responses_decoder import OpenAIResponsesDecoder
 from streamkit.dialects.openai_responses_encoder import OpenAIResponsesEncoder, S
 from streamkit.dialects.openai_responses_records import (
@@ -142,4 +143,5 @@ DIALECT = Dialect(
     ),
     looks_like=looks_like,
     document=response,
+    failure=failure_body,
 )

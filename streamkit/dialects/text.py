@@ -17,6 +17,7 @@ from streamkit.dialects.decoder import Decoder
 from streamkit.dialects.dialect import Dialect
 from streamkit.dialects.encoder import Encoder
 from streamkit.dialects.events import Event, Finish, FinishReason, PartEnd, PartStart, Raw, Text, ToolArgs
+from streamkit.dialects.failure import plain_failure
 from streamkit.dialects.message import Message
 
 __all__ = ["DIALECT"]
@@ -107,4 +108,5 @@ DIALECT = Dialect(
     carries=frozenset({"text"}),
     looks_like=looks_like,
     document=response,
+    failure=plain_failure,
 )

@@ -13,6 +13,7 @@ from typing import Final
 from streamkit.codecs.jsontext import JSONTextError, decode_checked
 from streamkit.dialects.dialect import Dialect
 from streamkit.dialects.events import Custom
+from streamkit.dialects.failure import plain_failure
 from streamkit.dialects.message import Message, Part
 from streamkit.dialects.vercel_ui_decoder import VercelUIDecoder
 from streamkit.dialects.vercel_ui_encoder import VercelUIEncoder
@@ -141,5 +142,6 @@ DIALECT = Dialect(
     ),
     looks_like=looks_like,
     document=response,
+    failure=plain_failure,
     headers={"x-vercel-ai-ui-message-stream": "v1"},
 )

@@ -1,0 +1,112 @@
+"""Where in a body something happens: what comes before a place goes through as it is. Pure.
+
+- `token:N` is before the first record that completes more than N tokens. Where no record does, but N tokens came, it is
+  before the terminator.
+- `event:N+K` is after N records and K bytes of the next; of a record that has fewer, after all of it. A record that an
+  earlier fault cut in two counts as two.
+- `before-terminator` is before the record that says that nothing is missing, or, without such a record, the end.
+- A body that an earlier fault broke off has no place after that.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import replace
+from itertools import chain
+
+import msgspec
+
+from mockserver.faults.spec import Place
+from mockserver.response import Record, Response, Step, Steps, Verbatim
+from mockserver.script import Close, Reset
+
+__all__ = ["InapplicableError", "Then", "before", "bytes_after", "reaches", "rewritten"]
+
+Then = Callable[[Iterator[Step]], Iterable[Step]]
+"""Makes what is sent from what would have been, from a place on."""
+
+
+class InapplicableError(Exception):
+    """A fault that cannot befall this response; its text says why, for the journal."""
+
+
+def before(steps: Iterator[Step], place: Place) -> Generator[Step, None, list[Step] | None]:
+    """Yield the steps before a place.
+
+    Returns:
+        The steps after the place that had to be taken from `steps` to find it; None if it is not in there.
+    """
+    if place.kind == "after-head":
+        return []
+    wanted = place.number if place.kind in {"token", "event"} else None
+    by_token, by_event = place.kind == "token", place.kind == "event"
+    tokens = events = 0
+    for step in steps:
+        if isinstance(step, Record):
+            if by_event and events == wanted:
+                if not place.plus_bytes:
+                    return [step]
+                head, rest = _cut(step, place.plus_bytes, tokens)
+                yield head
+                return rest
+            if by_token and (step.tokens > wanted or (step.is_terminator and tokens >= wanted)):  # type: ignore[operator]
+                return [step]
+            if step.is_terminator and wanted is None:
+                return [step]
+            tokens = step.tokens
+            events += 1
+        yield step
+        if isinstance(step, Close | Reset):
+            return None
+    if wanted is None or (by_token and tokens >= wanted) or (by_event and events == wanted and not place.plus_bytes):
+        return []
+    return None
+
+
+def _cut(record: Record, at_byte: int, tokens_before: int) -> tuple[Record, list[Step]]:
+    """Return a record's two parts; its tokens are complete with the second."""
+    if at_byte >= len(record.data):
+        return record, []
+    head = msgspec.structs.replace(record, data=record.data[:at_byte], tokens=tokens_before, is_terminator=False)
+    return head, [msgspec.structs.replace(record, data=record.data[at_byte:])]
+
+
+def reaches(steps: Iterable[Step], place: Place) -> bool:
+    """Return whether a place is in there; looks no further than to it."""
+    return _reached(steps, place) is not None
+
+
+def bytes_after(steps: Iterable[Step], place: Place) -> int:
+    """Return how many bytes of the body come after a place that is in there."""
+    found = _reached(steps, place) or iter(())
+    return sum(len(step.data) for step in found if isinstance(step, Record | Verbatim))
+
+
+def _reached(steps: Iterable[Step], place: Place) -> Iterator[Step] | None:
+    rest = iter(steps)
+    search = before(rest, place)
+    while True:
+        try:
+            next(search)
+        except StopIteration as stop:
+            taken: list[Step] | None = stop.value
+            return None if taken is None else chain(taken, rest)
+
+
+def rewritten(response: Response, place: Place, then: Then) -> Response:
+    """Return the response in which `then` makes what comes after the place.
+
+    Raises:
+        InapplicableError: the place is never reached.
+    """
+    source = response.steps
+    if not reaches(source, place):
+        raise InapplicableError("the answer ends before that place")
+
+    def make() -> Iterator[Step]:
+        rest = iter(source)
+        taken = yield from before(rest, place)
+        if taken is not None:
+            yield from then(chain(taken, rest))
+
+    return replace(response, steps=Steps(make))

@@ -1,0 +1,263 @@
+"""Start a mock server inside a program: on trio, or in a thread of its own for everybody else.
+
+::
+
+    async with open_mockserver(rate=50, fault="reset@token:5") as mock:
+        ...  # any client, at mock.url
+
+Settings are keywords in the grammar of `mockserver.config.grammar`, with `_` for `-`.
+"""
+
+from __future__ import annotations
+
+import ssl
+import threading
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
+from functools import partial
+from typing import Any, TypeVar
+
+import trio
+
+from mockserver.app import MockServer, ServerConfig
+from mockserver.config.files import reader
+from mockserver.config.grammar import apply_layer, pairs_of
+from mockserver.journal import Journal
+from streamkit.http.listener import Listener, open_listeners
+from streamkit.http.memory import memory_pair
+from streamkit.http.server import serve, serve_connection
+from streamkit.http.stream import WireStream
+from streamkit.http.tls import TLSListener
+
+__all__ = [
+    "MemoryMock",
+    "MockInThread",
+    "configured",
+    "listeners_at",
+    "listening",
+    "mockserver_in_thread",
+    "open_mockserver",
+    "open_mockserver_in_memory",
+    "url_of",
+]
+
+T = TypeVar("T")
+
+KEEP_BYTES = 1 << 20
+"""How much of each response the journal keeps for tests, which compare it with what a client got."""
+
+Setting = str | int | float | bool | list[str] | list[object]
+
+
+def configured(config: ServerConfig | None, settings: dict[str, Setting]) -> ServerConfig:
+    """Return `config` with settings on top, in the grammar's words.
+
+    Raises:
+        ConfigError: a setting is wrong.
+    """
+    config = config or ServerConfig()
+    pairs = pairs_of({key.replace("_", "-"): value for key, value in settings.items()})
+    layered, _ = apply_layer(config.settings, pairs, "command", reader())
+    return replace(config, settings=layered)
+
+
+@asynccontextmanager
+async def open_mockserver(
+    config: ServerConfig | None = None,
+    *,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    tls: ssl.SSLContext | None = None,
+    journal: Journal | None = None,
+    **settings: Setting,
+) -> AsyncIterator[MockServer]:
+    """Run a mock server on a socket while the block runs; `url` says where.
+
+    Args:
+        config: what it is started with; `settings` come on top.
+        host: the address to listen on.
+        port: 0 for any that is free.
+        tls: speak TLS with this certificate.
+        journal: where to write what is done; by default a new one that keeps the bytes too.
+        settings: in the grammar's words, for instance `rate=50, split="every-byte", fault=["reset@token:5"]`.
+
+    Raises:
+        ConfigError: a setting is wrong.
+        OSError: the port cannot be had.
+    """
+    mock = MockServer(configured(config, settings), Journal(keep_bytes=KEEP_BYTES) if journal is None else journal)
+    async with listening(mock, host, port, tls=tls):
+        yield mock
+
+
+@asynccontextmanager
+async def listening(
+    mock: MockServer, host: str, port: int, *, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[None]:
+    """Serve `mock` on a socket while the block runs; sets its `url`.
+
+    Raises:
+        OSError: the port cannot be had; the text says what to do.
+    """
+    listeners = await listeners_at(host, port)
+    mock.url = url_of(host, listeners[0].port, "https" if tls else "http")
+    served = listeners if tls is None else [TLSListener(listener, tls) for listener in listeners]
+    error: Exception | None = None
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(partial(serve, served, mock.handle, limits=mock.config.limits))
+        try:
+            yield
+        except Exception as raised:  # noqa: BLE001 - raised again below, out of the nursery's exception group
+            error = raised
+        nursery.cancel_scope.cancel()
+    if error is not None:
+        raise error
+
+
+async def listeners_at(host: str, port: int) -> list[Listener]:
+    """Return what listens there.
+
+    Raises:
+        OSError: the port cannot be had; the text says what to do.
+    """
+    try:
+        return await open_listeners(port, host)
+    except OSError as error:
+        what = f"cannot listen on {host}:{port}: {error.strerror or error}; port 0 takes any that is free"
+        raise OSError(error.errno, what) from error
+
+
+def url_of(host: str, port: int, scheme: str = "http") -> str:
+    """Return the URL of what listens there."""
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+class MemoryMock:
+    """A mock server without sockets; see `open_mockserver_in_memory`."""
+
+    def __init__(self, mock: MockServer, nursery: trio.Nursery) -> None:
+        self.mock = mock
+        self._nursery = nursery
+
+    def connect(self) -> WireStream:
+        """Return the client's end of a new connection."""
+        client, server = memory_pair()
+        self._nursery.start_soon(partial(serve_connection, server, self.mock.handle, limits=self.mock.config.limits))
+        return client
+
+
+@asynccontextmanager
+async def open_mockserver_in_memory(
+    config: ServerConfig | None = None, *, journal: Journal | None = None, **settings: Setting
+) -> AsyncIterator[MemoryMock]:
+    """Run a mock server over in-memory streams while the block runs.
+
+    Under trio's `MockClock` all its times are virtual: a minute of slow tokens passes at once, and exactly.
+    """
+    mock = MockServer(configured(config, settings), Journal(keep_bytes=KEEP_BYTES) if journal is None else journal)
+    error: Exception | None = None
+    async with trio.open_nursery() as nursery:
+        try:
+            yield MemoryMock(mock, nursery)
+        except Exception as raised:  # noqa: BLE001 - raised again below, out of the nursery's exception group
+            error = raised
+        nursery.cancel_scope.cancel()
+    if error is not None:
+        raise error
+
+
+class MockInThread:
+    """A mock server that runs in a thread, for clients on asyncio or on nothing.
+
+    Attributes:
+        url: where it listens.
+    """
+
+    def __init__(self, mock: MockServer, token: trio.lowlevel.TrioToken) -> None:
+        self.url = mock.url
+        self._mock = mock
+        self._token = token
+
+    def call(self, function: Callable[[MockServer], T]) -> T:
+        """Call `function(server)` in the server's thread, where everything of it may be touched."""
+        return trio.from_thread.run_sync(function, self._mock, trio_token=self._token)
+
+    @property
+    def journal(self) -> list[dict[str, Any]]:
+        """The journal's entries as JSON values."""
+        return self.call(lambda mock: [entry.as_json() for entry in mock.journal])
+
+    def configure(self, **settings: Setting) -> None:
+        """Set what the admin API sets, in the grammar's words; without any, remove it.
+
+        Raises:
+            ConfigError: a setting is wrong.
+        """
+        pairs = pairs_of({key.replace("_", "-"): value for key, value in settings.items()})
+        self.call(lambda mock: mock.configure(pairs))
+
+    def open_gate(self, name: str) -> None:
+        """Open a gate."""
+        self.call(lambda mock: mock.gates.open(name))
+
+    def step_gate(self, name: str, count: int = 1) -> None:
+        """Let some through a gate."""
+        self.call(lambda mock: mock.gates.step(name, count))
+
+    def wait_at_gate(self, name: str, count: int = 1) -> None:
+        """Return once so many streams wait at a gate."""
+        trio.from_thread.run(self._mock.gates.wait_for, name, count, trio_token=self._token)
+
+    def reset(self) -> None:
+        """Forget requests, counts, and what was configured."""
+
+        def forget(mock: MockServer) -> None:
+            mock.forget()
+            mock.configure([])
+
+        self.call(forget)
+
+
+@contextmanager
+def mockserver_in_thread(config: ServerConfig | None = None, **settings: Setting) -> Iterator[MockInThread]:
+    """Run a mock server in a thread while the block runs.
+
+    Raises:
+        ConfigError: a setting is wrong.
+        OSError: no port can be had.
+    """
+    config = configured(config, settings)
+    started = threading.Event()
+    result: list[MockInThread] = []
+    failure: list[BaseException] = []
+    stop: list[trio.CancelScope] = []
+
+    async def main() -> None:
+        async with open_mockserver(config) as mock:
+            with trio.CancelScope() as scope:
+                stop.append(scope)
+                result.append(MockInThread(mock, trio.lowlevel.current_trio_token()))
+                started.set()
+                await trio.sleep_forever()
+
+    def run() -> None:
+        try:
+            trio.run(main)
+        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
+            failure.append(error)
+        finally:
+            started.set()
+
+    thread = threading.Thread(target=run, name="mockserver", daemon=True)
+    thread.start()
+    started.wait()
+    try:
+        if result:
+            yield result[0]
+    finally:
+        if result and thread.is_alive():
+            result[0].call(lambda _: stop[0].cancel())
+        thread.join()
+    if failure:
+        raise failure[0]

@@ -1,0 +1,1 @@
+"""Record a real server read by read, and play it again."""

@@ -1,0 +1,183 @@
+"""A request, and what its handler can do with it: read the body, watch for the client's leaving, write the response.
+
+The handler writes every byte of the response to `Exchange.stream` itself. Nothing is added, nothing is checked.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from streamkit.http.body import BodyReader, body_reader
+from streamkit.http.head import BadHead, RequestHead, split_target
+from streamkit.http.inbox import Inbox, Left
+from streamkit.http.limits import Limits
+from streamkit.http.stream import TimedRead, WireStream
+
+__all__ = ["Exchange", "Request"]
+
+CONTINUE: Final = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+class Request(msgspec.Struct):
+    """A request as it came.
+
+    Attributes:
+        target: as in the request line.
+        path: of the target, percent-decoded; for an absolute target too. `*` and an authority stay what they are.
+        query: of the target, behind the question mark, as it came.
+        version: "1.1" or "1.0".
+        headers: in order, names in the case in which they came, as latin-1.
+        head: the bytes of request line and headers with the blank line.
+        connection: the connection's number, counted by the server.
+        number: the how manyth request on this connection it is, counted from 1.
+        arrived_ns: when the read returned that completed the head; once the body was read, the one that completed that.
+        kernel_ns: when the kernel had that; None where it did not say.
+    """
+
+    method: str
+    target: str
+    path: str
+    query: str
+    version: str
+    headers: list[tuple[str, str]]
+    head: bytes
+    connection: int
+    number: int
+    arrived_ns: int
+    kernel_ns: int | None
+
+    def get(self, name: str) -> str | None:
+        """Return the value of the header `name` in whatever case, of several joined by ", "; None if there is none."""
+        name = name.lower()
+        values = [value for key, value in self.headers if key.lower() == name]
+        return ", ".join(values) if values else None
+
+
+class Exchange:
+    """One request and the place where its response goes.
+
+    Attributes:
+        request: whose `arrived_ns` and `kernel_ns` move on while the body is read.
+        stream: for the bytes of the response. The input belongs to the exchange: do not read from it.
+        keep_alive: whether the connection may serve another request afterwards. It starts as what the client wants; set
+            it to False when the response ends with the connection or says `Connection: close`.
+    """
+
+    __slots__ = (
+        "_body",
+        "_expects_continue",
+        "_inbox",
+        "_limits",
+        "_reader",
+        "_start_bytes",
+        "keep_alive",
+        "request",
+        "stream",
+    )
+
+    def __init__(self, request: Request, head: RequestHead, inbox: Inbox, limits: Limits) -> None:
+        self.request = request
+        self.stream: WireStream = inbox.stream
+        self.keep_alive = head.keep_alive
+        self._inbox = inbox
+        self._limits = limits
+        self._body = head.body
+        self._reader: BodyReader | None = None
+        self._expects_continue = head.expects_continue
+        self._start_bytes = self.stream.sent_bytes
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether anything of the response was sent yet; a 100 does not count."""
+        return self.stream.sent_bytes > self._start_bytes
+
+    @property
+    def has_unread_body(self) -> bool:
+        """Whether the request has a body whose end was not read."""
+        return bool(self._body)
+
+    @property
+    def trailers(self) -> list[tuple[str, str]]:
+        """The headers behind a chunked body that was read to its end, names as they came."""
+        return [] if self._reader is None else self._reader.trailers
+
+    async def read_body(self, *, auto_continue: bool = True) -> bytes:
+        """Read the rest of the body, which may be empty, and return it.
+
+        Args:
+            auto_continue: whether a client that waits for `100 Continue` gets it first.
+
+        Raises:
+            BadHead: the body is broken, late or too long. Where nothing was sent yet, the server answers that itself
+                if it is let through.
+            BrokenResourceError: the client is gone.
+        """
+        if not self._body:
+            return b""
+        first = await self.receive_body(auto_continue=auto_continue)
+        second = first and await self.receive_body()
+        if first is None or second is None:
+            return first.data if first else b""
+        body = bytearray(first.data)
+        body += second.data
+        while (read := await self.receive_body()) is not None:
+            body += read.data
+        return bytes(body)
+
+    async def receive_body(self, *, auto_continue: bool = True) -> TimedRead | None:
+        """Return the next piece of the body as it comes, unchunked, or None at its end; as `read_body` in the rest."""
+        if not self._body:
+            return None
+        if self._reader is None:
+            self._reader = body_reader(self._body, self._inbox, self._limits)
+        if self._expects_continue and auto_continue:
+            self._expects_continue = False
+            if not self._inbox.held_bytes:  # a client that has sent some of it does not wait
+                await self.stream.send_all(CONTINUE)
+                self._start_bytes += len(CONTINUE)
+        read = await self._reader.receive()
+        if read is None:
+            self._body = 0
+            self._expects_continue = False
+        self.request.arrived_ns = self._reader.last_read.read_ns
+        self.request.kernel_ns = self._reader.last_read.kernel_ns
+        return read
+
+    async def wait_left(self) -> Left:
+        """Wait until the client leaves, and say how. For a task beside the one that writes the response.
+
+        Requests that the client has sent behind this one are kept, within a bound; beyond it, only a write tells.
+        """
+        return await self._inbox.wait_left()
+
+    async def skip_body(self, max_bytes: int) -> bool:
+        """Throw away what was not read of the body, and return whether the next request is what comes next."""
+        if self._expects_continue:  # it may send the body, or not: who could tell the next request from it
+            return False
+        try:
+            while self._body and max_bytes > 0:
+                read = await self.receive_body()
+                max_bytes -= len(read.data) if read else 0
+        except BadHead:
+            return False
+        return not self._body
+
+
+def request_of(head: RequestHead, data: bytes, read: TimedRead, *, connection: int, number: int) -> Request:
+    """Make a request of its head, as read and as it came, and of the read that completed it."""
+    path, query = split_target(head.target)
+    return Request(
+        method=head.method,
+        target=head.target,
+        path=path,
+        query=query,
+        version=head.version,
+        headers=head.headers,
+        head=data,
+        connection=connection,
+        number=number,
+        arrived_ns=read.read_ns,
+        kernel_ns=read.kernel_ns,
+    )

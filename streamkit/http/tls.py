@@ -1,0 +1,253 @@
+"""TLS over any wire stream, with the ciphertext's stamps and writes that do not wait; and a throw-away certificate.
+
+A decrypted piece has the stamp of the read that completed its record. Python's `ssl.SSLObject` does the cryptography;
+`trio.SSLStream` would do the rest too, but it can only write by waiting, and cannot close one half.
+
+An end of the input without a `close_notify` counts as an end like any other: HTTP says itself where messages end, and
+half of the clients in the world close like that.
+"""
+
+from __future__ import annotations
+
+import ssl
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Final
+
+import trio
+
+from streamkit.errors import ConfigError
+from streamkit.http.clock import now_ns
+from streamkit.http.stream import RECEIVE_BYTES, TimedRead, WireStream
+
+__all__ = ["TLSListener", "TLSStream", "ThrowawayCertificate", "throwaway_certificate"]
+
+RECORD_BYTES: Final = 16384
+"""The most that a TLS record holds (RFC 8446, section 5.1)."""
+
+
+class TLSStream(WireStream):
+    """TLS over `transport`, which it owns from now on. The handshake comes with the first read or write.
+
+    `sent_bytes` counts plain bytes. `send_now` takes whole records: until the kernel has all of one, it says 0, and
+    expects to be given the same bytes again, as every writer does that has bytes left.
+
+    Args:
+        context: the server's, or the client's with `server_hostname`.
+    """
+
+    __slots__ = (
+        *("_handshake_lock", "_incoming", "_is_done_sending", "_is_sending", "_is_shaken", "_last", "_outgoing"),
+        *("_owed_bytes", "_pending", "_tls", "transport"),
+    )
+
+    def __init__(self, transport: WireStream, context: ssl.SSLContext, *, server_hostname: str | None = None) -> None:
+        self.transport = transport
+        self.peer = transport.peer
+        self.sent_bytes = 0
+        self.blocked_ns = 0
+        self._incoming = ssl.MemoryBIO()
+        self._outgoing = ssl.MemoryBIO()
+        self._tls = context.wrap_bio(
+            self._incoming,
+            self._outgoing,
+            server_side=context.protocol == ssl.PROTOCOL_TLS_SERVER,
+            server_hostname=server_hostname,
+        )
+        self._pending = bytearray()  # ciphertext that the transport did not take yet
+        self._owed_bytes = 0  # plain bytes in there, which `send_now` did not report yet
+        self._last = TimedRead(b"", 0)
+        self._handshake_lock = trio.Lock()
+        self._is_shaken = False
+        self._is_sending = False
+        self._is_done_sending = False
+
+    async def handshake(self) -> None:
+        """Shake hands, unless that was done.
+
+        Raises:
+            BrokenResourceError: the other end does not speak TLS, or not to us.
+        """
+        async with self._handshake_lock:
+            while not self._is_shaken:
+                try:
+                    self._tls.do_handshake()
+                    self._is_shaken = True
+                except ssl.SSLWantReadError:
+                    await self._flush()
+                    await self._feed()
+                except ssl.SSLError as error:
+                    self._flush_now()  # the alert, which tells the other end why
+                    raise trio.BrokenResourceError(f"no TLS handshake: {error.reason or error}") from error
+            await self._flush()
+
+    async def receive(self, max_bytes: int = RECEIVE_BYTES) -> TimedRead:
+        if not self._is_shaken:
+            await self.handshake()
+        await trio.lowlevel.checkpoint_if_cancelled()
+        waited = False
+        while True:
+            try:
+                data = self._tls.read(max_bytes)
+            except ssl.SSLWantReadError:
+                self._flush_now()  # an answer to a key update, perhaps
+                await self._feed()
+                waited = True
+                continue
+            except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
+                data = b""
+            except ssl.SSLError as error:
+                raise trio.BrokenResourceError(f"broken TLS: {error.reason or error}") from error
+            read = self._last
+            if not waited:
+                await trio.lowlevel.cancel_shielded_checkpoint()
+            return TimedRead(data, read.read_ns, read.kernel_ns, None)
+
+    async def _feed(self) -> None:
+        self._last = await self.transport.receive()
+        if self._last.data:
+            self._incoming.write(self._last.data)
+        else:
+            self._incoming.write_eof()
+
+    def send_now(self, data: bytes | bytearray | memoryview) -> int:
+        if self._is_done_sending:
+            raise trio.ClosedResourceError("send_eof was called already")
+        if not self._is_shaken:
+            return 0
+        view = memoryview(data)
+        self._flush_now()
+        sent = 0
+        while not self._pending and sent < view.nbytes:
+            if self._owed_bytes:
+                written, self._owed_bytes = min(self._owed_bytes, view.nbytes - sent), 0
+            else:
+                try:
+                    written = self._tls.write(view[sent : sent + RECORD_BYTES])
+                except ssl.SSLError as error:
+                    raise trio.BrokenResourceError(f"broken TLS: {error.reason or error}") from error
+                self._flush_now()
+                if self._pending:
+                    self._owed_bytes = written
+                    break
+            sent += written
+        self.sent_bytes += sent
+        return sent
+
+    def _flush_now(self) -> None:
+        if self._outgoing.pending:
+            self._pending += self._outgoing.read()
+        if self._pending:
+            del self._pending[: self.transport.send_now(self._pending)]
+
+    async def _flush(self) -> None:
+        self._flush_now()
+        while self._pending:
+            await self.transport.wait_send_all_might_not_block()
+            self._flush_now()
+
+    async def send_all(self, data: bytes | bytearray | memoryview) -> None:
+        if self._is_sending:
+            raise trio.BusyResourceError("another task is writing to this stream")
+        self._is_sending = True
+        try:
+            if not self._is_shaken:
+                await self.handshake()
+            await trio.lowlevel.checkpoint()
+            view = memoryview(data)
+            sent = self.send_now(view)
+            if sent < view.nbytes:
+                began_ns = now_ns()
+                try:
+                    while sent < view.nbytes:
+                        await self.transport.wait_send_all_might_not_block()
+                        sent += self.send_now(view[sent:])
+                finally:
+                    self.blocked_ns += now_ns() - began_ns
+        finally:
+            self._is_sending = False
+
+    async def wait_send_all_might_not_block(self) -> None:
+        if self._is_sending:
+            raise trio.BusyResourceError("another task is writing to this stream")
+        self._is_sending = True
+        try:
+            await self.transport.wait_send_all_might_not_block()
+        finally:
+            self._is_sending = False
+
+    async def send_eof(self) -> None:
+        if self._is_sending:
+            raise trio.BusyResourceError("another task is writing to this stream")
+        if not self._is_done_sending:
+            self._say_goodbye()
+            await self._flush()
+        await self.transport.send_eof()
+
+    def _say_goodbye(self) -> None:
+        """Let a `close_notify` be what is sent next, where there was a handshake."""
+        self._is_done_sending = True
+        if self._is_shaken:
+            with suppress(ssl.SSLError):  # it wants the other end's goodbye, which is not waited for
+                self._tls.unwrap()
+
+    def abort(self) -> None:
+        self.transport.abort()
+
+    async def aclose(self) -> None:
+        if not self._is_done_sending:
+            self._say_goodbye()
+            with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
+                self._flush_now()
+        await self.transport.aclose()
+
+    def unsent_bytes(self) -> int | None:
+        unsent = self.transport.unsent_bytes()
+        return None if unsent is None else unsent + len(self._pending)
+
+
+class TLSListener(trio.abc.Listener[TLSStream]):
+    """Accepts TLS connections from `listener`, which it owns from now on. Who reads or writes first shakes hands."""
+
+    def __init__(self, listener: trio.abc.Listener[WireStream], context: ssl.SSLContext) -> None:
+        self.listener = listener
+        self._context = context
+
+    async def accept(self) -> TLSStream:
+        return TLSStream(await self.listener.accept(), self._context)
+
+    async def aclose(self) -> None:
+        await self.listener.aclose()
+
+
+@dataclass(frozen=True)
+class ThrowawayCertificate:
+    """A certificate that exists only in this process, and the authority that signed it.
+
+    Attributes:
+        context: what a server needs.
+        authority_pem: what a client has to trust.
+    """
+
+    context: ssl.SSLContext
+    authority_pem: bytes
+
+    def client_context(self) -> ssl.SSLContext:
+        """Return what a client needs that trusts this certificate and no other."""
+        return ssl.create_default_context(cadata=self.authority_pem.decode("ascii"))
+
+
+def throwaway_certificate(*hosts: str) -> ThrowawayCertificate:
+    """Make a certificate for `hosts`; for this machine's own names where none are given.
+
+    Raises:
+        ConfigError: the optional package that makes certificates is not installed.
+    """
+    try:
+        import trustme
+    except ImportError as error:
+        raise ConfigError("TLS with a throw-away certificate needs trustme: pip install 'streamkit[tls]'") from error
+    authority = trustme.CA()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(*(hosts or ("localhost", "127.0.0.1", "::1"))).configure_cert(context)
+    return ThrowawayCertificate(context, authority.cert_pem.bytes())
