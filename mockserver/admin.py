@@ -63,14 +63,23 @@ def check(question: Question, token: str) -> None:
         RefusedError: it could, or the token is not the server's.
     """
     host = question.headers.get("host", "")
-    name = urlsplit(f"//{host}").hostname or ""
+    name = authority_of(f"//{host}")[0]
     if name != "localhost" and not is_address(name):
         raise RefusedError(403, f"the admin API is reached by an address or as localhost, not as {host!r}")
     origin = question.headers.get("origin")
-    if origin is not None and urlsplit(origin).netloc != host:
+    if origin is not None and authority_of(origin)[1] != host:
         raise RefusedError(403, f"the admin API does not answer pages of {origin}")
     if token and not hmac.compare_digest(question.headers.get("x-mock-token", "").encode(), token.encode()):
         raise RefusedError(401, "the admin API wants its token in the header X-Mock-Token")
+
+
+def authority_of(url: str) -> tuple[str, str]:
+    """Return the host of a URL, and host and port as they stand there; both empty where there are none."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # half an IPv6 address, for instance
+        return "", ""
+    return parts.hostname or "", parts.netloc
 
 
 def is_address(name: str) -> bool:

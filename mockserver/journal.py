@@ -1,8 +1,8 @@
 """What was really done: for each request what came in, each write with its times, and how it ended.
 
-All times are monotonic ns. The journal is bounded: the oldest entries make room, an entry keeps the first so many
-writes and body bytes and counts the rest. Secrets are redacted before anything is kept. With a file, each finished
-entry is appended as a line of JSON.
+All times are monotonic ns. The journal is bounded, in entries and in bytes: the oldest entries make room, an entry
+keeps the first so many writes and body bytes and counts the rest. Secrets are redacted before anything is kept. With a
+file, each finished entry is appended as a line of JSON.
 """
 
 from __future__ import annotations
@@ -10,17 +10,23 @@ from __future__ import annotations
 import struct
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from io import FileIO
 from pathlib import Path
-from typing import IO, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from streamkit.codecs.jsontext import encode_value
+from streamkit.codecs.jsontext import JSONTextError, decode_checked, encode_value
 from streamkit.errors import ConfigError
+from streamkit.http.redact import redacted_body, redacted_headers, redacted_target
 
 __all__ = ["Entry", "Journal", "WriteDone"]
 
 MAX_ENTRIES: Final = 1000
 MAX_WRITES: Final = 4096
+MAX_TOTAL_BYTES: Final = 16 * 2**20
+MAX_BODY_BYTES: Final = 65536
+ENTRY_BYTES: Final = 1500
+"""What an entry takes besides its writes, head and body."""
 
 ROW: Final = struct.Struct("<qqqii")
 
@@ -46,6 +52,10 @@ def ignore(entry: Entry) -> None:
     """Do nothing with an entry."""
 
 
+def ignore_failure(error: OSError) -> None:
+    """Do nothing about a file that takes no more."""
+
+
 class Entry:
     """What is known of one request.
 
@@ -60,13 +70,14 @@ class Entry:
         left: how the client left, "fin" or "reset", or None; left_ns: when that was seen.
         outcome: "running", "complete", "client-left", "reset", "closed", "stalled", "refused", "error" or "stopped".
         sent: the response's bytes, at most as many as the journal keeps.
+        is_kept: whether the journal still has it; kept_bytes: what it counts for there, 0 while it is running.
     """
 
     __slots__ = (
-        *("arrived_ns", "blocked_ns", "body", "connection", "dialect", "ended_ns", "error", "headers", "kernel_ns"),
+        *("arrived_ns", "blocked_ns", "body", "connection", "dialect", "ended_ns", "error", "head", "kernel_ns"),
         *("left", "left_ns", "max_bytes", "max_writes", "method", "model", "moved_ns", "notes", "number", "origin_ns"),
         *("outcome", "queued_ns", "rows", "scenario", "seed", "sent", "sent_bytes", "status", "target", "tokens"),
-        *("writes_dropped", "faults", "peer"),
+        *("writes_dropped", "faults", "peer", "is_kept", "kept_bytes"),
     )
 
     def __init__(self, number: int, *, max_writes: int, max_bytes: int) -> None:
@@ -75,8 +86,8 @@ class Entry:
         self.peer = ""
         self.method = ""
         self.target = ""
-        self.headers: list[tuple[str, str]] = []
-        self.body: object = None
+        self.head = ""
+        self.body = b""
         self.dialect = ""
         self.model = ""
         self.scenario = ""
@@ -99,6 +110,8 @@ class Entry:
         self.sent = bytearray()
         self.sent_bytes = 0
         self.tokens = 0
+        self.is_kept = True
+        self.kept_bytes = 0
         self.max_writes = max_writes * ROW.size
         self.max_bytes = max_bytes
         self.writes_dropped = 0
@@ -116,6 +129,22 @@ class Entry:
         if room > 0:
             self.sent += data[:room]
 
+    def asked(self, target: str, headers: Iterable[tuple[str, str]], body: bytes) -> None:
+        """Note what was asked, without its secrets. Text is kept, not values: those can take 25 times its size."""
+        self.target = redacted_target(target)
+        self.head = "\n".join([f"{name}: {value}" for name, value in redacted_headers(headers)])
+        self.body = redacted_body(body) if len(body) <= MAX_BODY_BYTES else b"(%d bytes)" % len(body)
+
+    @property
+    def headers(self) -> list[list[str]]:
+        """The request's headers, in their order."""
+        return [line.split(": ", 1) for line in self.head.split("\n")] if self.head else []
+
+    @property
+    def size_bytes(self) -> int:
+        """About how much memory this takes."""
+        return ENTRY_BYTES + len(self.rows) + len(self.sent) + len(self.head) + len(self.body) + len(self.target)
+
     @property
     def writes(self) -> list[WriteDone]:
         """The writes, in order."""
@@ -126,16 +155,25 @@ class Entry:
         shown: dict[str, Any] = {
             name: getattr(self, name)
             for name in (
-                *("number", "connection", "peer", "method", "target", "headers", "body", "dialect", "model"),
+                *("number", "connection", "peer", "method", "target", "headers", "dialect", "model"),
                 *("scenario", "seed", "faults", "notes", "status", "arrived_ns", "kernel_ns", "origin_ns"),
                 *("queued_ns", "blocked_ns", "moved_ns", "ended_ns", "left", "left_ns", "outcome", "error"),
                 *("sent_bytes", "tokens", "writes_dropped"),
             )
         }
+        shown["body"] = shown_body(self.body)
         if with_writes:
             shown["writes"] = [list(row) for row in ROW.iter_unpack(self.rows)]
             shown["sent"] = self.sent.decode("latin-1")
         return shown
+
+
+def shown_body(body: bytes) -> object:
+    """Return a body as the journal shows it: JSON as a value, anything else as text."""
+    try:
+        return decode_checked(body) if body else None
+    except JSONTextError:
+        return body.decode("utf-8", "replace")
 
 
 class Journal:
@@ -144,6 +182,7 @@ class Journal:
     Attributes:
         count: how many there have been.
         on_end: called with each finished entry.
+        on_failure: called when the file takes no more; it is closed then, and the journal goes on without it.
     """
 
     def __init__(
@@ -151,6 +190,7 @@ class Journal:
         *,
         max_entries: int = MAX_ENTRIES,
         max_writes: int = MAX_WRITES,
+        max_total_bytes: int = MAX_TOTAL_BYTES,
         keep_bytes: int = 0,
         path: Path | None = None,
     ) -> None:
@@ -159,39 +199,60 @@ class Journal:
         Args:
             max_entries: how many requests are remembered.
             max_writes: how many writes of each.
+            max_total_bytes: about how much memory all finished entries may take.
             keep_bytes: how many bytes of each response.
             path: a file that each finished entry is appended to.
 
         Raises:
-            ConfigError: the file cannot be written.
+            ConfigError: the file cannot be opened.
+            OSError: it cannot be written; the text names it.
         """
-        self._entries: deque[Entry] = deque(maxlen=max_entries)
+        self._entries: deque[Entry] = deque()
+        self._max_entries = max_entries
+        self._max_total_bytes = max_total_bytes
+        self._total_bytes = 0
         self._max_writes = max_writes
         self._keep_bytes = keep_bytes
         self.count = 0
         self.on_end: Callable[[Entry], None] = ignore
-        self._file: IO[bytes] | None = None
+        self.on_failure: Callable[[OSError], None] = ignore_failure
+        self._path = path
+        self._file: FileIO | None = None
         if path is not None:
             try:
-                self._file = path.open("ab")
+                self._file = path.open("ab", buffering=0)
             except OSError as error:
                 raise ConfigError(f"the journal {path} cannot be written: {error.strerror}") from error
             clocks = {"mockserver_journal": 1, "monotonic_ns": time.monotonic_ns(), "unix_ns": time.time_ns()}
-            self._write_line(clocks)
+            if (failure := self._write_line(clocks)) is not None:
+                raise failure
 
     def begin(self) -> Entry:
         """Return a new entry, which is part of the journal from now on."""
         self.count += 1
         entry = Entry(self.count, max_writes=self._max_writes, max_bytes=self._keep_bytes)
         self._entries.append(entry)
+        self._make_room()
         return entry
 
     def end(self, entry: Entry, ended_ns: int) -> None:
         """Close an entry, and write it to the file if there is one."""
         entry.ended_ns = ended_ns
+        if entry.is_kept:
+            entry.kept_bytes = entry.size_bytes
+            self._total_bytes += entry.kept_bytes
+            self._make_room()
         self.on_end(entry)
-        if self._file is not None:
-            self._write_line(entry.as_json())
+        if self._file is not None and (failure := self._write_line(entry.as_json())) is not None:
+            self.on_failure(failure)
+
+    def _make_room(self) -> None:
+        """Forget the oldest entries, but for the last one, until the rest is within the bounds."""
+        entries = self._entries
+        while len(entries) > self._max_entries or (self._total_bytes > self._max_total_bytes and len(entries) > 1):
+            oldest = entries.popleft()
+            oldest.is_kept = False
+            self._total_bytes -= oldest.kept_bytes
 
     def __iter__(self) -> Iterator[Entry]:
         return iter(tuple(self._entries))
@@ -209,7 +270,10 @@ class Journal:
 
     def clear(self) -> None:
         """Forget all entries; numbers go on."""
+        for entry in self._entries:
+            entry.is_kept = False
         self._entries.clear()
+        self._total_bytes = 0
 
     def close(self) -> None:
         """Close the file."""
@@ -217,8 +281,15 @@ class Journal:
             self._file.close()
             self._file = None
 
-    def _write_line(self, value: object) -> None:
+    def _write_line(self, value: object) -> OSError | None:
+        """Append a line; where that fails, close the file for good and return why."""
         if self._file is None:
-            return
-        self._file.write(encode_value(value) + b"\n")
-        self._file.flush()
+            return None
+        rest = encode_value(value) + b"\n"
+        try:
+            while rest:
+                rest = rest[self._file.write(rest) :]
+        except OSError as error:
+            self.close()
+            return OSError(error.errno, f"the journal {self._path} cannot be written: {error.strerror or error}")
+        return None

@@ -4,20 +4,23 @@ Deadlines are absolute: a token that is late makes no later one late. A gate or 
 by as long as it took; a full socket does not, the server catches up. The journal has the times by which the two can be
 told apart (`moved_ns`, `blocked_ns`).
 
-A client that leaves ends the performance at once: a FIN means that it has left, as it does to most servers of this
-kind (asyncio's and Go's), although TCP would allow it to go on reading.
+A client that leaves ends the performance at once, with a reset, so that nothing that was given up looks whole. A FIN
+means that it has left, as it does to most servers of this kind (asyncio's and Go's), although TCP would allow it to go
+on reading: HTTP/1.0 clients do so, and are served, as is everybody with the setting `half-close`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 import trio
 
-from mockserver.script import Action, Close, Gate, Reset, Script, Stall, Until, Write
-from streamkit.http.clock import clock_function, now_ns, sleep_until_ns
+from mockserver.pacer import Pacer
+from mockserver.player import SHORT_TURN_NS, TURN_NS, Pause, Player
+from mockserver.script import Close, Gate, Reset, Script, Stall
+from streamkit.http.clock import clock_function
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -28,13 +31,7 @@ if TYPE_CHECKING:
     from streamkit.http.server import Exchange
     from streamkit.http.stream import WireStream
 
-__all__ = ["Slots", "perform"]
-
-JOINED_BYTES: Final = 65536
-"""The most that goes out in one call where pieces are joined."""
-
-TURN_NS: Final = 50_000
-"""How long a stream whose pieces are all due may write before others get a turn. A turn costs as much as a write."""
+__all__ = ["Performer", "Slots"]
 
 UNFINISHED: Final = {"stopped", "stalled"}
 
@@ -65,146 +62,146 @@ class Slots:
             yield
 
 
-async def perform(
-    script: Script,
-    exchange: Exchange,
-    entry: Entry,
-    *,
-    gates: Gates,
-    writes: Writes = "each",
-    slots: Slots | None = None,
-) -> None:
-    """Do what the script says. `entry.outcome` says how it went.
+@dataclass(frozen=True)
+class Performer:
+    """What all performances of a server share."""
 
-    Whatever happens, the connection is left in a state in which the server can go on: kept alive only after a script
-    that was done to its end and allows it.
-    """
-    keep_alive = exchange.keep_alive and script.keep_alive
-    exchange.keep_alive = False
-    entry.outcome = "stopped"  # by whoever cancels this
-    blocked_ns = exchange.stream.blocked_ns
-    async with trio.open_nursery() as nursery:
-        nursery.start_soon(watch, exchange, entry, nursery.cancel_scope)
+    gates: Gates
+    pacer: Pacer
+    slots: Slots
+
+    async def perform(
+        self, script: Script, exchange: Exchange, entry: Entry, *, writes: Writes = "each", half_close: bool = False
+    ) -> None:
+        """Do what the script says. `entry.outcome` says how it went.
+
+        Args:
+            script: what is done.
+            exchange: where.
+            entry: of the journal; its `origin_ns` is what the script's deadlines count from.
+            writes: how pieces reach the kernel.
+            half_close: whether a client that says that it sends no more may still be reading.
+
+        Whatever happens, the connection is left in a state in which the server can go on: kept alive only after a
+        script that was done to its end and allows it.
+        """
+        keep_alive = exchange.keep_alive and script.keep_alive
+        exchange.keep_alive = False
+        performance = Performance(self, script, exchange, entry, writes)
+        performance.half_close = half_close or exchange.request.version == "1.0"
+        blocked_ns = exchange.stream.blocked_ns
         try:
-            if slots is None or slots.count is None:
-                await Player(exchange.stream, entry, gates, writes).play(script.actions)
-            else:
-                async with slots.taken():
-                    entry.origin_ns = now_ns()
-                    entry.queued_ns = entry.origin_ns - entry.arrived_ns
-                    await Player(exchange.stream, entry, gates, writes).play(script.actions)
-        except trio.BrokenResourceError:
-            note_left(entry, "reset", now_ns())
-        nursery.cancel_scope.cancel()
-    entry.blocked_ns = exchange.stream.blocked_ns - blocked_ns
-    if entry.outcome == "complete":
-        exchange.keep_alive = keep_alive
+            await performance.run()
+        finally:
+            entry.blocked_ns = exchange.stream.blocked_ns - blocked_ns
+        if entry.outcome == "complete":
+            exchange.keep_alive = keep_alive
+        elif entry.left is not None:
+            exchange.stream.abort()
 
 
-async def watch(exchange: Exchange, entry: Entry, performing: trio.CancelScope) -> None:
-    """End the performance when the client leaves."""
-    left = await exchange.wait_left()
-    if entry.outcome in UNFINISHED:
-        note_left(entry, left.how, left.at_ns)
-    performing.cancel()
+class Performance:
+    """One script on one connection."""
 
-
-def note_left(entry: Entry, how: str, at_ns: int) -> None:
-    """Write down that the client has left, if it was not known."""
-    if entry.left is None:
-        entry.left, entry.left_ns = how, at_ns
-        if entry.outcome == "stopped":
-            entry.outcome = "client-left"
-
-
-class Player:
-    """Does one action after another.
-
-    Attributes:
-        origin_ns: what deadlines count from; holding the stream moves it.
-        due_ns: the deadline that was reached last.
-    """
-
-    def __init__(self, stream: WireStream, entry: Entry, gates: Gates, writes: Writes) -> None:
-        self.origin_ns = self.due_ns = self._start_ns = entry.origin_ns
-        self._stream = stream
+    def __init__(self, performer: Performer, script: Script, exchange: Exchange, entry: Entry, writes: Writes) -> None:
+        self._performer = performer
+        self._exchange = exchange
+        self._stream: WireStream = exchange.stream
         self._entry = entry
-        self._gates = gates
-        self._writes = writes
         self._clock = clock_function()
-        self._turn_ns = 0
-        self._pending: list[Write] = []
-        self._pending_bytes = 0
+        self._player = Player(script.actions, self._stream, entry, writes, self._clock)
+        self.half_close = False
+        entry.outcome = "stopped"  # by whoever cancels this, if nothing else happens
 
-    async def play(self, actions: Iterable[Action]) -> None:
-        """Do all of them, or what comes before a `Reset` or `Close`."""
-        write = {"each": self._write_each, "joined": self._write_joined, "acked": self._write_acked}[self._writes]
-        for action in actions:
-            if type(action) is Write:
-                if (waiting := write(action)) is not None:
-                    await waiting
-            elif type(action) is Until:
-                self.due_ns = self.origin_ns + action.at_ns
-                if self.due_ns > self._clock():
-                    await self._flush()
-                    await sleep_until_ns(self.due_ns)
-            else:
-                await self._flush()
-                if await self._hold(action):
-                    return
-        await self._flush()
-        self._entry.outcome = "complete"
-
-    # The three ways to write return what has to be waited for, if anything: nearly every write of a busy server needs
-    # nothing, and a coroutine for each of them would be a fifth of its time.
-
-    def _write_each(self, action: Write) -> Awaitable[None] | None:
-        data = action.data
-        began_ns = self._clock()
-        taken = self._stream.send_now(data)
-        if taken < len(data):
-            return self._wait_written(action, began_ns, taken)
-        ended_ns = self._clock()
-        due_ns = self.due_ns
-        self._entry.wrote(due_ns if due_ns > self._start_ns else began_ns, began_ns, ended_ns, data, action.tokens)
-        return self._give_turn() if ended_ns > self._turn_ns else None
-
-    def _write_joined(self, action: Write) -> Awaitable[None] | None:
-        self._pending.append(action)
-        self._pending_bytes += len(action.data)
-        return self._flush() if self._pending_bytes >= JOINED_BYTES else None
-
-    async def _write_acked(self, action: Write) -> None:
-        await self._wait_written(action, self._clock(), 0)
-        await acknowledged(self._stream)
-
-    async def _give_turn(self) -> None:
-        await trio.lowlevel.checkpoint()
-        self._turn_ns = self._clock() + TURN_NS
-
-    async def _flush(self) -> None:
-        """Write what is joined so far."""
-        if self._pending:
-            pending, self._pending = self._pending, []
-            self._pending_bytes = 0
-            joined = Write(b"".join([each.data for each in pending]), pending[-1].tokens)
-            await self._wait_written(joined, self._clock(), 0)
-
-    async def _wait_written(self, action: Write, began_ns: int, taken: int) -> None:
-        """Wait until the kernel has taken all of a piece, of which it has `taken` bytes."""
-        stream, entry, data = self._stream, self._entry, action.data
-        planned_ns = self.due_ns if self.due_ns > self._start_ns else began_ns
-        before_bytes = stream.sent_bytes - taken
+    async def run(self) -> None:
+        """Do everything."""
         try:
-            await stream.send_all(memoryview(data)[taken:])
+            # Most answers of a server without delays are done before anything has to be waited for. They need no task
+            # that watches the client: it costs as much as twenty writes.
+            pause = None if self._performer.slots.count is not None else await self._rush()
+            if pause is Pause.END:
+                await trio.lowlevel.checkpoint()
+            else:
+                await self._play_watched(pause)
+        except trio.BrokenResourceError:
+            self._note_left("reset", self._clock())
+
+    async def _rush(self) -> Pause | int:
+        """Do what is due, giving others their turns, until something has to be waited for."""
+        player, pacer = self._player, self._performer.pacer
+        while True:
+            if (pause := player.send(SHORT_TURN_NS if pacer.is_running else TURN_NS)) is not Pause.MORE:
+                return pause
+            await trio.lowlevel.checkpoint()
+
+    async def _play_watched(self, pause: Pause | int | None) -> None:
+        """Do the rest, and stop where the client leaves."""
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(self._watch, nursery.cancel_scope)
+            try:
+                if pause is None:
+                    async with self._performer.slots.taken():
+                        self._begin_late()
+                        await self._play(await self._rush())
+                else:
+                    await self._play(pause)
+            except trio.BrokenResourceError:
+                self._note_left("reset", self._clock())
+            nursery.cancel_scope.cancel()
+
+    async def _watch(self, performing: trio.CancelScope) -> None:
+        left = await self._exchange.wait_left()
+        if left.how == "fin" and self.half_close:
+            return
+        if self._entry.outcome in UNFINISHED:
+            self._note_left(left.how, left.at_ns)
+        performing.cancel()
+
+    def _note_left(self, how: str, at_ns: int) -> None:
+        entry = self._entry
+        if entry.left is None:
+            entry.left, entry.left_ns = how, at_ns
+            if entry.outcome == "stopped":
+                entry.outcome = "client-left"
+
+    def _begin_late(self) -> None:
+        """Count from now on: there was a queue."""
+        entry = self._entry
+        entry.origin_ns = self._clock()
+        entry.queued_ns = entry.origin_ns - entry.arrived_ns
+        self._player.begin(entry.origin_ns)
+
+    async def _play(self, pause: Pause | int) -> None:
+        """Wait for whatever it is, and go on, until the end or a `Reset` or `Close`."""
+        while pause is not Pause.END:
+            if isinstance(pause, int):
+                self._player.prepare()
+                pause = await self._performer.pacer.drive(self._player, pause)
+                continue
+            if pause is Pause.FULL:
+                await self._finish_write()
+            elif pause is Pause.SENT:
+                await acknowledged(self._stream)
+            elif pause is Pause.HOLD and await self._hold():
+                return
+            pause = await self._rush()
+
+    async def _finish_write(self) -> None:
+        """Wait until the kernel has taken the rest of a write."""
+        player, stream, entry = self._player, self._stream, self._entry
+        data, began_ns = player.rest_data, player.rest_began_ns
+        planned_ns = player.planned_ns(began_ns)
+        before_bytes = stream.sent_bytes - player.rest
+        try:
+            await stream.send_all(memoryview(data)[player.rest :])
         except BaseException:
             entry.wrote(planned_ns, began_ns, self._clock(), data[: stream.sent_bytes - before_bytes], entry.tokens)
             raise
-        entry.wrote(planned_ns, began_ns, self._clock(), data, action.tokens)
+        entry.wrote(planned_ns, began_ns, self._clock(), data, player.rest_tokens)
 
-    async def _hold(self, action: Action) -> bool:
+    async def _hold(self) -> bool:
         """Do what is no write and no deadline, and move the rest by as long as it took; tell whether it is the end."""
-        entry = self._entry
+        action, entry = self._player.held, self._entry
         began_ns = self._clock()
         if isinstance(action, Reset):
             entry.outcome = "reset"
@@ -215,15 +212,14 @@ class Player:
             await self._stream.send_eof()
             return True
         if isinstance(action, Gate):
-            await self._gates.pass_through(action.name)
+            await self._performer.gates.pass_through(action.name)
         elif isinstance(action, Stall) and action.for_ns is not None:
             await trio.sleep(action.for_ns / 1e9)
         else:
             entry.outcome = "stalled"
             await trio.sleep_forever()
         moved_ns = self._clock() - began_ns
-        self.origin_ns += moved_ns
-        self.due_ns += moved_ns
+        self._player.move(moved_ns)
         entry.moved_ns += moved_ns
         return False
 

@@ -24,15 +24,13 @@ def ids_added(steps: Steps, seed: int | None, retry_ms: int | None) -> Steps:
     """Give each event an id from `seed`, if there is one, and begin with a reconnection time, if there is one."""
 
     def make() -> Iterator[Step]:
-        prefix = b"" if seed is None else b"id: %x-" % seed
+        if retry_ms is not None:
+            yield Record(b"retry: %d\n\n" % retry_ms)
         number = 0
         for step in steps:
-            if retry_ms is not None and not number and isinstance(step, Record):
-                yield Record(b"retry: %d\n\n" % retry_ms, 0, step.at_ns)
-            if isinstance(step, Record) and not step.data.startswith(b":"):
+            if seed is not None and isinstance(step, Record) and not step.data.startswith(b":"):
                 number += 1
-                data = b"%b%d\n%b" % (prefix, number, step.data) if prefix else step.data
-                yield msgspec.structs.replace(step, data=data)
+                yield msgspec.structs.replace(step, data=b"id: %x-%d\n%b" % (seed, number, step.data))
             else:
                 yield step
 
@@ -48,24 +46,28 @@ def seed_of(last_event_id: str) -> int | None:
 def resumed(steps: Steps, last_event_id: str) -> Steps | None:
     """Return what comes after the event with that id, the first of it at once; None if nothing does.
 
-    Steps whose ids are others are returned whole: such a reader had another stream.
+    Times and tokens count from there. Steps whose ids are others are returned whole: such a reader had another stream.
     """
     mark = b"id: %b\n" % last_event_id.encode()
     passed = 0
-    from_ns = 0
-    found = False
+    last: Record | None = None
     for step in steps:
-        if found:
+        if last is not None:
             break
         passed += 1
         if isinstance(step, Record) and step.data.startswith(mark):
-            found, from_ns = True, step.at_ns
+            last = step
     else:
-        return None if found else steps
+        return steps if last is None else None
+    from_ns, tokens = last.at_ns, last.tokens
 
     def make() -> Iterator[Step]:
         for number, step in enumerate(steps):
-            if number >= passed:
-                yield msgspec.structs.replace(step, at_ns=step.at_ns - from_ns) if isinstance(step, Record) else step
+            if number < passed:
+                continue
+            if isinstance(step, Record):
+                yield msgspec.structs.replace(step, at_ns=step.at_ns - from_ns, tokens=step.tokens - tokens)
+            else:
+                yield step
 
     return Steps(make)

@@ -1,7 +1,7 @@
 """Everything that can be chosen about an answer, as one value. Pure.
 
-How settings are written (command line, scenario file, request header, admin API: one grammar) is `mockserver.config.grammar`'s
-business.
+How settings are written (command line, scenario file, request header, admin API: one grammar) is the business of
+`mockserver.config.grammar`.
 """
 
 from __future__ import annotations
@@ -57,6 +57,7 @@ class Settings:
         framing: how the end of the body is told; None for what fits the request.
         gzip: whether bodies are compressed.
         faults: what goes wrong, gates included, in this order.
+        half_close: whether a client that sends no more (FIN) may still be reading; otherwise it has left.
         ids: whether server-sent events carry ids, from which a `Last-Event-ID` resumes.
         retry_ms: the reconnection time that an event stream begins with.
     """
@@ -80,5 +81,6 @@ class Settings:
     framing: Framing | None = None
     gzip: Gzip = "never"
     faults: tuple[Fault, ...] = ()
+    half_close: bool = False
     ids: bool = False
     retry_ms: int | None = None

@@ -40,17 +40,14 @@ class _Pipe:
 class MemoryStream(WireStream):
     """One end of a `memory_pair`."""
 
-    __slots__ = ("_in", "_is_closed", "_is_receiving", "_is_sending", "_out")
+    __slots__ = ("_in", "_is_closed", "_is_receiving", "_out")
 
     def __init__(self, incoming: _Pipe, outgoing: _Pipe, peer: str) -> None:
         self._in = incoming
         self._out = outgoing
         self._is_closed = False
         self._is_receiving = False
-        self._is_sending = False
-        self.sent_bytes = 0
-        self.blocked_ns = 0
-        self.peer = peer
+        super().__init__(peer)
 
     async def receive(self, max_bytes: int = RECEIVE_BYTES) -> TimedRead:
         if self._is_receiving:
@@ -97,29 +94,13 @@ class MemoryStream(WireStream):
         return len(piece)
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        if self._is_sending:
-            raise trio.BusyResourceError("another task is writing to this stream")
-        self._is_sending = True
-        try:
+        with self._sender:
             await trio.lowlevel.checkpoint()
             view = memoryview(data)
-            sent = self.send_now(view)
-            if sent < view.nbytes:
-                began_ns = now_ns()
-                try:
-                    while sent < view.nbytes:
-                        await self._out.lot.park()
-                        sent += self.send_now(view[sent:])
-                finally:
-                    self.blocked_ns += now_ns() - began_ns
-        finally:
-            self._is_sending = False
+            await self._send_rest(view, self.send_now(view), self._out.lot.park)
 
     async def wait_send_all_might_not_block(self) -> None:
-        if self._is_sending:
-            raise trio.BusyResourceError("another task is writing to this stream")
-        self._is_sending = True
-        try:
+        with self._sender:
             await trio.lowlevel.checkpoint()
             if self._is_closed:
                 raise trio.ClosedResourceError("this stream was closed already")
@@ -128,12 +109,9 @@ class MemoryStream(WireStream):
                 await pipe.lot.park()
             if self._is_closed:
                 raise trio.ClosedResourceError("this stream was closed already")
-        finally:
-            self._is_sending = False
 
     async def send_eof(self) -> None:
-        if self._is_sending:
-            raise trio.BusyResourceError("another task is writing to this stream")
+        self._sender.check()
         await trio.lowlevel.checkpoint()
         if self._is_closed:
             raise trio.ClosedResourceError("this stream was closed already")

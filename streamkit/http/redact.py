@@ -1,19 +1,48 @@
-"""What must not be written down: keys and cookies, wherever journals, cassettes and reports would keep them. Pure."""
+"""What must not be written down: keys and cookies, wherever journals, cassettes and reports would keep them. Pure.
+
+What is secret is told by its name: of a header, of a query parameter, of a key in a JSON body. Better one too many. A
+user and password in a URL are secret wherever the URL stands.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
 from typing import Final
+from urllib.parse import unquote_plus
 
-__all__ = ["REDACTED", "is_secret_header", "is_secret_parameter", "redacted_headers", "redacted_target"]
+from streamkit.codecs.jsontext import JSONTextError, decode_checked, encode_value
+
+__all__ = [
+    "REDACTED",
+    "is_secret_header",
+    "is_secret_parameter",
+    "redacted_body",
+    "redacted_headers",
+    "redacted_target",
+]
 
 REDACTED: Final = "[redacted]"
 
 SECRET: Final = re.compile(
-    r"auth|cookie|token|secret|password|passwd|credential|api[-_]?key|\A(x-.*-)?key\Z", re.IGNORECASE
+    r"auth|cookie|token|secret|passw|credential|signature|session|api[-_]?key|(\A|[-_])key\Z", re.IGNORECASE
 )
-"""What a header's or parameter's name has in it when its value is nobody's business. Better one too many."""
+"""What the name of a secret header or parameter has in it."""
+
+SECRET_FIELD: Final = re.compile(
+    r"authorization|cookie|secret|passw|credential|api[-_]?key|(\A|[-_])(auth|key)\Z"
+    r"|(\A|access|auth|authorization|bearer|id|refresh|session|security)[-_]?token\Z",
+    re.IGNORECASE,
+)
+"""The same of a key in a body, where `max_tokens` and the `signature` of a thinking are no secrets."""
+
+URLS: Final = frozenset({"referer", "origin", "location", "content-location"})
+"""Headers whose values are URLs."""
+
+USERINFO: Final = re.compile(r"(?<=//)[^/?#@\s]*@")
+
+MAY_BE_SECRET: Final = re.compile(rb"auth|cookie|secret|passw|credential|key|token|//[^/?#@\s\"]*@", re.IGNORECASE)
+"""What a body without any secret rarely has, so that most need not be decoded."""
 
 
 def is_secret_header(name: str) -> bool:
@@ -22,22 +51,56 @@ def is_secret_header(name: str) -> bool:
 
 
 def is_secret_parameter(name: str) -> bool:
-    """Tell whether a query parameter's value is (`?key=` is how Gemini's clients send theirs)."""
-    return SECRET.search(name) is not None
+    """Tell whether a query parameter's value is; `?key=` is how Gemini's clients send theirs."""
+    return SECRET.search(unquote_plus(name)) is not None
 
 
 def redacted_headers(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     """Return the headers with the values of the secret ones replaced."""
-    return [(name, REDACTED if is_secret_header(name) else value) for name, value in headers]
+    return [(name, _shown(name, value)) for name, value in headers]
+
+
+def _shown(name: str, value: str) -> str:
+    if is_secret_header(name):
+        return REDACTED
+    return redacted_target(value) if name.lower() in URLS else value
 
 
 def redacted_target(target: str) -> str:
-    """Return a request's target with the values of secret parameters replaced."""
-    path, question, query = target.partition("?")
+    """Return a request's target, or a URL, with the values of secret parameters replaced, and user and password."""
+    path, question, query = USERINFO.sub(f"{REDACTED}@", target).partition("?")
     if not question:
-        return target
+        return path
     pairs = [pair.partition("=") for pair in query.split("&")]
     shown = [
-        f"{name}{equals}{REDACTED if is_secret_parameter(name) and value else value}" for name, equals, value in pairs
+        f"{name}{equals}{REDACTED if value and is_secret_parameter(name) else value}" for name, equals, value in pairs
     ]
     return f"{path}?{'&'.join(shown)}"
+
+
+def redacted_body(body: bytes) -> bytes:
+    """Return a JSON body with the values of secret keys replaced, and users and passwords of URLs.
+
+    A body without any comes back as it is, byte for byte; one that is not JSON too, for nothing in it has a name.
+    """
+    if MAY_BE_SECRET.search(body) is None:
+        return body
+    try:
+        value = decode_checked(body)
+    except JSONTextError:
+        return body
+    shown = _without_secrets(value)
+    return body if shown == value else encode_value(shown)
+
+
+def _without_secrets(value: object) -> object:
+    if isinstance(value, dict):
+        return {
+            key: REDACTED if isinstance(each, str) and each and SECRET_FIELD.search(key) else _without_secrets(each)
+            for key, each in value.items()
+        }
+    if isinstance(value, list):
+        return [_without_secrets(each) for each in value]
+    if isinstance(value, str) and "//" in value:
+        return USERINFO.sub(f"{REDACTED}@", value)
+    return value

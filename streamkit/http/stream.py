@@ -18,7 +18,9 @@ import sys
 import termios
 import time
 from abc import ABC, abstractmethod
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from operator import index
 from typing import Final, Never
 
@@ -68,6 +70,27 @@ class TimedRead(msgspec.Struct, frozen=True, gc=False):
     segments: int | None = None
 
 
+class OneTask:
+    """Lets one task in at a time, and tells the others that this is a mistake of theirs."""
+
+    __slots__ = ("_is_inside",)
+
+    def __init__(self) -> None:
+        self._is_inside = False
+
+    def __enter__(self) -> None:
+        self.check()
+        self._is_inside = True
+
+    def __exit__(self, *_: object) -> None:
+        self._is_inside = False
+
+    def check(self) -> None:
+        """Raise `trio.BusyResourceError` where a task is inside."""
+        if self._is_inside:
+            raise trio.BusyResourceError("another task is writing to this stream")
+
+
 class WireStream(trio.abc.HalfCloseableStream, ABC):
     """A byte stream with stamps and partial writes. One task may read while another one writes.
 
@@ -80,11 +103,13 @@ class WireStream(trio.abc.HalfCloseableStream, ABC):
         peer: who is at the other end, for people.
     """
 
-    __slots__ = ("blocked_ns", "peer", "sent_bytes")
+    __slots__ = ("_sender", "blocked_ns", "peer", "sent_bytes")
 
-    sent_bytes: int
-    blocked_ns: int
-    peer: str
+    def __init__(self, peer: str) -> None:
+        self._sender = OneTask()
+        self.sent_bytes = 0
+        self.blocked_ns = 0
+        self.peer = peer
 
     @abstractmethod
     async def receive(self, max_bytes: int = RECEIVE_BYTES) -> TimedRead:
@@ -114,6 +139,18 @@ class WireStream(trio.abc.HalfCloseableStream, ABC):
             raise ValueError("max_bytes must be at least 1")
         return (await self.receive(RECEIVE_BYTES if max_bytes is None else max_bytes)).data
 
+    async def _send_rest(self, view: memoryview, sent: int, wait_for_room: Callable[[], Awaitable[object]]) -> None:
+        """Send what comes after the first `sent` bytes, as there is room for it."""
+        if sent == view.nbytes:
+            return
+        began_ns = now_ns()
+        try:
+            while sent < view.nbytes:
+                await wait_for_room()
+                sent += self.send_now(view[sent:])
+        finally:
+            self.blocked_ns += now_ns() - began_ns
+
 
 class SocketStream(WireStream):
     """A stream over a connected TCP socket of the standard library, which it owns from now on.
@@ -123,17 +160,14 @@ class SocketStream(WireStream):
         peer: the other end's address, where the caller has it already.
     """
 
-    __slots__ = ("_data_segments", "_is_done_sending", "_is_sending", "_sock")
+    __slots__ = ("_data_segments", "_is_done_sending", "_sock")
 
     def __init__(self, sock: socket.socket, *, peer: str = "") -> None:
         sock.setblocking(False)  # noqa: FBT003 - the standard library has no name for it
         self._sock = sock
         self._data_segments = 0
         self._is_done_sending = False
-        self._is_sending = False
-        self.sent_bytes = 0
-        self.blocked_ns = 0
-        self.peer = peer or _peer_of(sock)
+        super().__init__(peer or _peer_of(sock))
         with suppress(OSError):  # a socket that is not TCP, or whose peer is gone already: reads will say so
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             if IS_LINUX:
@@ -190,25 +224,14 @@ class SocketStream(WireStream):
         return sent
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        if self._is_sending:
-            raise trio.BusyResourceError("another task is writing to this stream")
-        self._is_sending = True
-        try:
+        with self._sender:
             await trio.lowlevel.checkpoint_if_cancelled()
             view = memoryview(data)
             sent = self.send_now(view) if view.nbytes else self._check_sendable()
             if sent == view.nbytes:
                 await trio.lowlevel.cancel_shielded_checkpoint()
-                return
-            began_ns = now_ns()
-            try:
-                while sent < view.nbytes:
-                    await trio.lowlevel.wait_writable(self._sock)
-                    sent += self.send_now(view[sent:])
-            finally:
-                self.blocked_ns += now_ns() - began_ns
-        finally:
-            self._is_sending = False
+            else:
+                await self._send_rest(view, sent, partial(trio.lowlevel.wait_writable, self._sock))
 
     def _check_sendable(self) -> int:
         """Fail as a write would, for a write of nothing."""
@@ -217,20 +240,14 @@ class SocketStream(WireStream):
         return 0
 
     async def wait_send_all_might_not_block(self) -> None:
-        if self._is_sending:
-            raise trio.BusyResourceError("another task is writing to this stream")
-        self._is_sending = True
-        try:
+        with self._sender:
             await trio.lowlevel.checkpoint_if_cancelled()
             if self._sock.fileno() < 0:
                 raise trio.ClosedResourceError("this stream was closed already")
             await trio.lowlevel.wait_writable(self._sock)
-        finally:
-            self._is_sending = False
 
     async def send_eof(self) -> None:
-        if self._is_sending:
-            raise trio.BusyResourceError("another task is writing to this stream")
+        self._sender.check()
         await trio.lowlevel.checkpoint()
         if not self._is_done_sending:
             self._is_done_sending = True

@@ -17,7 +17,6 @@ from typing import Final
 import trio
 
 from streamkit.errors import ConfigError
-from streamkit.http.clock import now_ns
 from streamkit.http.stream import RECEIVE_BYTES, TimedRead, WireStream
 
 __all__ = ["TLSListener", "TLSStream", "ThrowawayCertificate", "throwaway_certificate"]
@@ -37,15 +36,13 @@ class TLSStream(WireStream):
     """
 
     __slots__ = (
-        *("_handshake_lock", "_incoming", "_is_done_sending", "_is_sending", "_is_shaken", "_last", "_outgoing"),
+        *("_handshake_lock", "_incoming", "_is_done_sending", "_is_shaken", "_last", "_outgoing"),
         *("_owed_bytes", "_pending", "_tls", "transport"),
     )
 
     def __init__(self, transport: WireStream, context: ssl.SSLContext, *, server_hostname: str | None = None) -> None:
         self.transport = transport
-        self.peer = transport.peer
-        self.sent_bytes = 0
-        self.blocked_ns = 0
+        super().__init__(transport.peer)
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         self._tls = context.wrap_bio(
@@ -59,7 +56,6 @@ class TLSStream(WireStream):
         self._last = TimedRead(b"", 0)
         self._handshake_lock = trio.Lock()
         self._is_shaken = False
-        self._is_sending = False
         self._is_done_sending = False
 
     async def handshake(self) -> None:
@@ -147,38 +143,19 @@ class TLSStream(WireStream):
             self._flush_now()
 
     async def send_all(self, data: bytes | bytearray | memoryview) -> None:
-        if self._is_sending:
-            raise trio.BusyResourceError("another task is writing to this stream")
-        self._is_sending = True
-        try:
+        with self._sender:
             if not self._is_shaken:
                 await self.handshake()
             await trio.lowlevel.checkpoint()
             view = memoryview(data)
-            sent = self.send_now(view)
-            if sent < view.nbytes:
-                began_ns = now_ns()
-                try:
-                    while sent < view.nbytes:
-                        await self.transport.wait_send_all_might_not_block()
-                        sent += self.send_now(view[sent:])
-                finally:
-                    self.blocked_ns += now_ns() - began_ns
-        finally:
-            self._is_sending = False
+            await self._send_rest(view, self.send_now(view), self.transport.wait_send_all_might_not_block)
 
     async def wait_send_all_might_not_block(self) -> None:
-        if self._is_sending:
-            raise trio.BusyResourceError("another task is writing to this stream")
-        self._is_sending = True
-        try:
+        with self._sender:
             await self.transport.wait_send_all_might_not_block()
-        finally:
-            self._is_sending = False
 
     async def send_eof(self) -> None:
-        if self._is_sending:
-            raise trio.BusyResourceError("another task is writing to this stream")
+        self._sender.check()
         if not self._is_done_sending:
             self._say_goodbye()
             await self._flush()

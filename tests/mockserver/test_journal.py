@@ -56,3 +56,43 @@ def test_a_file_gets_a_line_for_each_finished_entry(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_written_is_said_at_once(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=r"the journal .* cannot be written: No such file"):
         Journal(path=tmp_path / "none" / "journal")
+
+
+def test_the_bound_in_bytes_counts_what_finished_entries_take() -> None:
+    journal = Journal(max_total_bytes=100_000)
+    for number in range(10):
+        entry = journal.begin()
+        entry.asked(f"/{number}", [("X", "y")], b"x" * 30_000)
+        journal.end(entry, 1)
+    assert [entry.number for entry in journal] == [8, 9, 10]
+    journal.clear()
+    entry = journal.begin()
+    journal.end(entry, 1)
+    assert [entry.number for entry in journal] == [11]
+
+
+def test_an_entry_that_made_room_while_it_ran_counts_for_nothing() -> None:
+    journal = Journal(max_entries=1, max_total_bytes=100_000)
+    first = journal.begin()
+    journal.begin()
+    first.asked("/", [], b"x" * 60_000)
+    for _ in range(10):
+        journal.end(first, 1)
+    second = journal.begin()
+    journal.end(second, 1)
+    assert [entry.number for entry in journal] == [3]
+
+
+def test_what_was_asked_is_kept_without_its_secrets_and_shown_as_it_was() -> None:
+    entry = Journal().begin()
+    entry.asked("/a?key=s3cr3t", [("Authorization", "s3cr3t"), ("X", "a: b")], b'{"api_key": "s3cr3t", "n": [1]}')
+    shown = entry.as_json()
+    assert shown["target"] == "/a?key=[redacted]"
+    assert shown["headers"] == [["Authorization", "[redacted]"], ["X", "a: b"]]
+    assert shown["body"] == {"api_key": "[redacted]", "n": [1]}
+    entry.asked("/", [], b"not JSON \xff")
+    assert entry.as_json()["body"] == "not JSON \ufffd"
+    entry.asked("/", [], b"x" * 100_000)
+    assert entry.as_json()["body"] == "(100000 bytes)"
+    entry.asked("/", [], b"")
+    assert (entry.as_json()["body"], entry.headers) == (None, [])

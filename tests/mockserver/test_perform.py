@@ -9,7 +9,8 @@ import trio
 
 from mockserver.gates import Gates
 from mockserver.journal import Entry, Journal
-from mockserver.perform import Slots, perform
+from mockserver.pacer import Pacer
+from mockserver.perform import Performer, Slots
 from mockserver.script import Action, Close, Gate, Reset, Script, Stall, Until, Write
 from mockserver.settings import Writes
 from streamkit.http.clock import now_ns
@@ -30,12 +31,14 @@ class Stage:
         self.writes = writes
         self.gates = Gates()
         self.slots = Slots(slots)
+        self.pacer = Pacer()
         self.journal = Journal(keep_bytes=1000)
 
     async def handle(self, exchange: Exchange) -> None:
         entry = self.journal.begin()
         entry.origin_ns = entry.arrived_ns = exchange.request.arrived_ns
-        await perform(self.script, exchange, entry, gates=self.gates, writes=self.writes, slots=self.slots)
+        performer = Performer(self.gates, self.pacer, self.slots)
+        await performer.perform(self.script, exchange, entry, writes=self.writes)
 
     def connect(self, nursery: trio.Nursery) -> WireStream:
         client, server = memory_pair()
@@ -208,3 +211,34 @@ async def test_who_leaves_the_queue_never_had_a_slot(autojump_clock: trio.testin
         await first.aclose()
     assert [entry.outcome for entry in stage.journal] == ["closed", "client-left"]
     assert stage.journal[-1].writes == []
+
+
+async def test_a_half_closed_http_1_0_client_is_served(autojump_clock: trio.testing.MockClock) -> None:
+    stage = Stage([Write(b"a"), Until(100 * MS), Write(b"b", 1)])
+    async with trio.open_nursery() as nursery:
+        client = stage.connect(nursery)
+        await client.send_all(b"GET / HTTP/1.0\r\n\r\n")
+        await client.send_eof()
+        reads = []
+        while data := (await client.receive()).data:
+            reads.append(data)
+        await client.aclose()
+    assert reads == [b"a", b"b"]
+    assert (stage.journal[-1].outcome, stage.journal[-1].left) == ("complete", None)
+
+
+async def test_what_is_given_up_ends_in_a_reset(autojump_clock: trio.testing.MockClock) -> None:
+    """A client that says no more is taken for gone; if it reads on, it must not take the beginning for the whole."""
+    stage = Stage([Write(b"a"), Until(100 * MS), Write(b"b", 1)])
+    async with trio.open_nursery() as nursery:
+        client = stage.connect(nursery)
+        await client.send_all(REQUEST)
+        assert (await client.receive()).data == b"a"
+        await client.send_eof()
+        try:
+            rest = (await client.receive()).data
+        except trio.BrokenResourceError:
+            rest = b"reset"
+        await client.aclose()
+    assert rest == b"reset"
+    assert (stage.journal[-1].outcome, stage.journal[-1].left) == ("client-left", "fin")
