@@ -8,8 +8,10 @@ a token configured the header `X-Mock-Token` has to carry it.
 
     GET    /_mock/state                     seed, counts, gates, the settings that the admin API has set
     GET    /_mock/config                    those settings; PUT {"rate": 50} replaces them, DELETE removes them
-    GET    /_mock/journal[?since=N]         entries, newest last; as NDJSON with ?format=ndjson; DELETE forgets them
-    POST   /_mock/reset                     forget requests, counts and settings
+    GET    /_mock/journal                   entries, newest last; DELETE forgets them. With ?since=N only those after
+                                            number N, with limit=N the last N, with writes=0 without their writes,
+                                            with format=ndjson as lines
+    POST   /_mock/reset                     forget requests, counts and settings, shut all gates
     GET    /_mock/gates                     gates and who waits there
     POST   /_mock/gates/NAME/open|shut|step[?count=N]
 """
@@ -17,7 +19,7 @@ a token configured the header `X-Mock-Token` has to carry it.
 from __future__ import annotations
 
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -25,7 +27,7 @@ from urllib.parse import urlsplit
 from mockserver.ask import Question, RefusedError
 from mockserver.compose import json_response
 from mockserver.config.grammar import pairs_of, values_of
-from mockserver.response import Record, Response
+from mockserver.response import Record, Response, Step, Steps
 from streamkit.codecs.jsontext import JSONTextError, decode_checked, encode_value
 from streamkit.errors import ConfigError
 
@@ -141,16 +143,27 @@ def config(server: MockServer, question: Question) -> object:
 
 
 def journal(server: MockServer, question: Question) -> object:
-    """Show or forget the journal."""
+    """Show or forget the journal. Entry by entry: all at once would keep other streams waiting."""
     if question.method == "DELETE":
         server.journal.clear()
         return {}
-    since = whole_number(question, "since", 0)
-    entries = [entry.as_json() for entry in server.journal if entry.number > since]
-    if question.query.get("format") != "ndjson":
-        return entries
-    lines = b"".join(encode_value(entry) + b"\n" for entry in entries)
-    return Response(200, (("Content-Type", "application/x-ndjson"),), (Record(lines),), framing="length")
+    since, limit = whole_number(question, "since", 0), whole_number(question, "limit", len(server.journal))
+    with_writes = whole_number(question, "writes", 1) > 0
+    chosen = [entry for entry in server.journal if entry.number > since]
+    chosen = chosen[len(chosen) - min(limit, len(chosen)) :]
+    is_lines = question.query.get("format") == "ndjson"
+
+    def make() -> Iterator[Step]:
+        between = b"[" if chosen else b"[]"
+        for entry in chosen:
+            text = encode_value(entry.as_json(with_writes=with_writes))
+            yield Record(text + b"\n" if is_lines else between + text)
+            between = b","
+        if not is_lines:
+            yield Record(b"]" if chosen else between)
+
+    media_type = "application/x-ndjson" if is_lines else "application/json"
+    return Response(200, (("Content-Type", media_type),), Steps(make))
 
 
 def reset(server: MockServer, question: Question) -> object:  # noqa: ARG001 - all handlers are called alike

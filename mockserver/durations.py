@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from mockserver.wording import shown
 from streamkit.errors import ConfigError
 
 __all__ = ["MAX_NS", "TAKES", "duration_text", "parse_duration"]
@@ -30,18 +31,18 @@ def parse_duration(text: str) -> int:
     """
     match = DURATION.fullmatch(text)
     if match is None:
-        raise ConfigError(f"{_shown(text)} is no duration: write {TAKES}")
+        raise ConfigError(f"{shown(text)} is no duration: write {TAKES}")
     whole, fraction, unit = match[1], match[2] or "", match[3]
     digits = int(whole + fraction)
     if unit is None:
         if digits:
-            raise ConfigError(f"{_shown(text)} has no unit: write {text}ms, or another of {', '.join(UNITS_NS)}")
+            raise ConfigError(f"{shown(text)} has no unit: write {text}ms, or another of {', '.join(UNITS_NS)}")
         return 0
     ns, rest = divmod(digits * UNITS_NS[unit], int(10 ** len(fraction)))
     if rest:
-        raise ConfigError(f"{_shown(text)} has a fraction of a nanosecond: write fewer digits")
+        raise ConfigError(f"{shown(text)} has a fraction of a nanosecond: write fewer digits")
     if ns > MAX_NS:
-        raise ConfigError(f"{_shown(text)} is more than a week, which is the most")
+        raise ConfigError(f"{shown(text)} is more than a week, which is the most")
     return ns
 
 
@@ -57,7 +58,3 @@ def duration_text(ns: int) -> str:
     places = len(str(UNITS_NS[unit])) - 1
     fraction = f"{rest:0{places}d}".rstrip("0")
     return f"{whole}.{fraction}{unit}" if fraction else f"{whole}{unit}"
-
-
-def _shown(text: str) -> str:
-    return repr(text if len(text) <= 40 else f"{text[:37]}...")

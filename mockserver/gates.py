@@ -39,6 +39,12 @@ class Gates:
         if count:
             self._tickets[name] = self._tickets.get(name, 0) + count
 
+    def clear(self) -> None:
+        """Be as new: let everybody through who waits, and shut every gate."""
+        self.open_all()
+        self._open.clear()
+        self._tickets.clear()
+
     def open_all(self) -> None:
         """Open every gate that somebody waits at."""
         for name in list(self._waiting):
@@ -62,9 +68,10 @@ class Gates:
         if name in self._open:
             await trio.lowlevel.checkpoint()
             return
-        tickets = self._tickets.get(name, 0)
-        if tickets:
+        tickets = self._tickets.pop(name, 0)
+        if tickets > 1:
             self._tickets[name] = tickets - 1
+        if tickets:
             await trio.lowlevel.checkpoint()
             return
         event = trio.Event()
@@ -77,6 +84,8 @@ class Gates:
         finally:
             if event in queue:
                 queue.remove(event)
+            if not queue and self._waiting.get(name) is queue:
+                del self._waiting[name]
 
     async def _until(self, true: Callable[[], bool]) -> None:
         while not true():

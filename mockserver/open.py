@@ -10,9 +10,11 @@ Settings are keywords in the grammar of `mockserver.config.grammar`, with `_` fo
 
 from __future__ import annotations
 
+import socket
 import ssl
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import Future
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from functools import partial
@@ -24,6 +26,7 @@ from mockserver.app import MockServer, ServerConfig
 from mockserver.config.files import reader
 from mockserver.config.grammar import apply_layer, pairs_of
 from mockserver.journal import Journal
+from streamkit.errors import ConfigError
 from streamkit.http.listener import Listener, open_listeners
 from streamkit.http.memory import memory_pair
 from streamkit.http.server import serve, serve_connection
@@ -119,13 +122,15 @@ async def listeners_at(host: str, port: int) -> list[Listener]:
     """Return what listens there.
 
     Raises:
+        ConfigError: there is no such host.
         OSError: the port cannot be had; the text says what to do.
     """
     try:
         return await open_listeners(port, host)
-    except OSError as error:
-        what = f"cannot listen on {host}:{port}: {error.strerror or error}; port 0 takes any that is free"
-        raise OSError(error.errno, what) from error
+    except ConfigError as error:
+        if isinstance(error.__cause__, OSError) and not isinstance(error.__cause__, socket.gaierror):
+            raise OSError(error.__cause__.errno, str(error)) from error
+        raise
 
 
 def url_of(host: str, port: int, scheme: str = "http") -> str:
@@ -180,8 +185,20 @@ class MockInThread:
         self._token = token
 
     def call(self, function: Callable[[MockServer], T]) -> T:
-        """Call `function(server)` in the server's thread, where everything of it may be touched."""
-        return trio.from_thread.run_sync(function, self._mock, trio_token=self._token)
+        """Call `function(server)` in the server's thread, where everything of it may be touched.
+
+        It may be called from anywhere, a task of another loop included, which waits a moment for it.
+        """
+        called: Future[T] = Future()
+
+        def call_it() -> None:
+            try:
+                called.set_result(function(self._mock))
+            except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
+                called.set_exception(error)
+
+        self._token.run_sync_soon(call_it)
+        return called.result()
 
     @property
     def journal(self) -> list[dict[str, Any]]:
@@ -206,7 +223,7 @@ class MockInThread:
         self.call(lambda mock: mock.gates.step(name, count))
 
     def wait_at_gate(self, name: str, count: int = 1) -> None:
-        """Return once so many streams wait at a gate."""
+        """Return once so many streams wait at a gate. A task calls it in a thread, so that its loop runs on."""
         trio.from_thread.run(self._mock.gates.wait_for, name, count, trio_token=self._token)
 
     def reset(self) -> None:

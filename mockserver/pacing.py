@@ -323,6 +323,11 @@ class Schedule:
         if self._is_drawn:
             self._start()
 
+    @property
+    def is_flat(self) -> bool:
+        """Whether all tokens are due when the first one is."""
+        return not self._is_drawn and not self._mean_ns
+
     def _start(self) -> None:
         self._series = self._gaps.series(Random(self._seed), self._mean_ns)
         self._token = 1

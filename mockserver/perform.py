@@ -11,8 +11,8 @@ on reading: HTTP/1.0 clients do so, and are served, as is everybody with the set
 
 from __future__ import annotations
 
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 import trio
@@ -23,8 +23,6 @@ from mockserver.script import Close, Gate, Reset, Script, Stall
 from streamkit.http.clock import clock_function
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from mockserver.gates import Gates
     from mockserver.journal import Entry
     from mockserver.settings import Writes
@@ -33,7 +31,10 @@ if TYPE_CHECKING:
 
 __all__ = ["Performer", "Slots"]
 
-UNFINISHED: Final = {"stopped", "stalled"}
+ROUND_NS: Final = 5_000_000
+"""How long a round of all turns takes, about: a new request waits for several of them."""
+
+UNFINISHED: Final = {"running", "stalled"}
 
 ACK_SPINS: Final = 20
 ACK_POLL_S: Final = 0.0002
@@ -52,26 +53,54 @@ class Slots:
         """How many wait."""
         return 0 if self._limiter is None else self._limiter.statistics().tasks_waiting
 
-    @asynccontextmanager
-    async def taken(self) -> AsyncIterator[None]:
-        """Hold a slot while the block runs."""
+    def take(self) -> bool:
+        """Take a slot if there is one."""
+        try:
+            if self._limiter is not None:
+                self._limiter.acquire_nowait()
+        except trio.WouldBlock:
+            return False
+        return True
+
+    async def wait(self) -> None:
+        """Wait for a slot and take it."""
         if self._limiter is None:
-            yield
-            return
-        async with self._limiter:
-            yield
+            await trio.lowlevel.checkpoint()
+        else:
+            await self._limiter.acquire()
+
+    def give_back(self) -> None:
+        """Give a slot back that this task took."""
+        if self._limiter is not None:
+            self._limiter.release()
 
 
-@dataclass(frozen=True)
 class Performer:
-    """What all performances of a server share."""
+    """What all performances of a server share.
 
-    gates: Gates
-    pacer: Pacer
-    slots: Slots
+    Attributes:
+        rushing: how many streams have something due and take turns.
+    """
+
+    def __init__(self, gates: Gates, pacer: Pacer) -> None:
+        self.gates = gates
+        self.pacer = pacer
+        self.rushing = 0
+
+    @property
+    def turn_ns(self) -> int:
+        """How long one of them may write before it is the next one's turn."""
+        return SHORT_TURN_NS if self.pacer.is_running else min(TURN_NS, ROUND_NS // max(self.rushing, 1))
 
     async def perform(
-        self, script: Script, exchange: Exchange, entry: Entry, *, writes: Writes = "each", half_close: bool = False
+        self,
+        script: Script,
+        exchange: Exchange,
+        entry: Entry,
+        *,
+        writes: Writes = "each",
+        half_close: bool = False,
+        slots: Slots | None = None,
     ) -> None:
         """Do what the script says. `entry.outcome` says how it went.
 
@@ -81,6 +110,7 @@ class Performer:
             entry: of the journal; its `origin_ns` is what the script's deadlines count from.
             writes: how pieces reach the kernel.
             half_close: whether a client that says that it sends no more may still be reading.
+            slots: what has to be had first, if anything.
 
         Whatever happens, the connection is left in a state in which the server can go on: kept alive only after a
         script that was done to its end and allows it.
@@ -91,9 +121,11 @@ class Performer:
         performance.half_close = half_close or exchange.request.version == "1.0"
         blocked_ns = exchange.stream.blocked_ns
         try:
-            await performance.run()
+            await performance.run(slots)
         finally:
             entry.blocked_ns = exchange.stream.blocked_ns - blocked_ns
+            if entry.outcome == "running":
+                entry.outcome = "stopped"
         if entry.outcome == "complete":
             exchange.keep_alive = keep_alive
         elif entry.left is not None:
@@ -111,43 +143,59 @@ class Performance:
         self._clock = clock_function()
         self._player = Player(script.actions, self._stream, entry, writes, self._clock)
         self.half_close = False
-        entry.outcome = "stopped"  # by whoever cancels this, if nothing else happens
 
-    async def run(self) -> None:
+    async def run(self, slots: Slots | None) -> None:
         """Do everything."""
         try:
-            # Most answers of a server without delays are done before anything has to be waited for. They need no task
-            # that watches the client: it costs as much as twenty writes.
-            pause = None if self._performer.slots.count is not None else await self._rush()
-            if pause is Pause.END:
-                await trio.lowlevel.checkpoint()
-            else:
-                await self._play_watched(pause)
+            if slots is not None and not slots.take():
+                await self._watched(partial(self._play_queued, slots))
+                return
+            try:
+                # Most answers of a server without delays are done before anything has to be waited for. They need no
+                # task that watches the client: it costs as much as twenty writes.
+                pause = await self._rush()
+                if pause is Pause.END:
+                    await trio.lowlevel.checkpoint()
+                else:
+                    await self._watched(partial(self._play, pause))
+            finally:
+                if slots is not None:
+                    slots.give_back()
         except trio.BrokenResourceError:
             self._note_left("reset", self._clock())
 
     async def _rush(self) -> Pause | int:
         """Do what is due, giving others their turns, until something has to be waited for."""
-        player, pacer = self._player, self._performer.pacer
-        while True:
-            if (pause := player.send(SHORT_TURN_NS if pacer.is_running else TURN_NS)) is not Pause.MORE:
-                return pause
-            await trio.lowlevel.checkpoint()
+        player, performer = self._player, self._performer
+        performer.rushing += 1
+        try:
+            while (pause := player.send(performer.turn_ns)) is Pause.MORE:
+                await trio.lowlevel.checkpoint()
+        finally:
+            performer.rushing -= 1
+        return pause
 
-    async def _play_watched(self, pause: Pause | int | None) -> None:
+    async def _watched(self, rest: Callable[[], Awaitable[None]]) -> None:
         """Do the rest, and stop where the client leaves."""
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._watch, nursery.cancel_scope)
             try:
-                if pause is None:
-                    async with self._performer.slots.taken():
-                        self._begin_late()
-                        await self._play(await self._rush())
-                else:
-                    await self._play(pause)
+                await rest()
             except trio.BrokenResourceError:
                 self._note_left("reset", self._clock())
             nursery.cancel_scope.cancel()
+
+    async def _play_queued(self, slots: Slots) -> None:
+        """Wait for a slot, and count from then on."""
+        entry = self._entry
+        await slots.wait()
+        try:
+            entry.origin_ns = self._clock()
+            entry.queued_ns = entry.origin_ns - entry.arrived_ns
+            self._player.begin(entry.origin_ns)
+            await self._play(await self._rush())
+        finally:
+            slots.give_back()
 
     async def _watch(self, performing: trio.CancelScope) -> None:
         left = await self._exchange.wait_left()
@@ -161,15 +209,8 @@ class Performance:
         entry = self._entry
         if entry.left is None:
             entry.left, entry.left_ns = how, at_ns
-            if entry.outcome == "stopped":
+            if entry.outcome == "running":
                 entry.outcome = "client-left"
-
-    def _begin_late(self) -> None:
-        """Count from now on: there was a queue."""
-        entry = self._entry
-        entry.origin_ns = self._clock()
-        entry.queued_ns = entry.origin_ns - entry.arrived_ns
-        self._player.begin(entry.origin_ns)
 
     async def _play(self, pause: Pause | int) -> None:
         """Wait for whatever it is, and go on, until the end or a `Reset` or `Close`."""
@@ -225,11 +266,16 @@ class Performance:
 
 
 async def acknowledged(stream: WireStream) -> None:
-    """Wait until the peer's kernel has everything that was written."""
+    """Wait until the peer's kernel has everything that was written.
+
+    Raises:
+        BrokenResourceError: the peer is gone. The kernel goes on counting what was not acknowledged then.
+    """
     spins = 0
     while stream.unsent_bytes():
         spins += 1
         if spins <= ACK_SPINS:
             await trio.lowlevel.checkpoint()
         else:
+            stream.send_now(b"")  # of a connection that is gone, it says so
             await trio.sleep(ACK_POLL_S)

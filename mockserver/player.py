@@ -31,7 +31,7 @@ SHORT_TURN_NS: Final = 20_000
 deadlines. A turn after each write would cost as much as the writes."""
 
 AHEAD: Final = 8
-AHEAD_JOINED: Final = 1024
+AHEAD_JOINED: Final = 128
 """How many actions are looked ahead."""
 
 
@@ -126,10 +126,20 @@ class Player:
                 due_ns = self.due_ns
                 wrote(due_ns if due_ns > start_ns else began_ns, began_ns, ended_ns, data, action.tokens)
                 if ended_ns > end_ns:
-                    return Pause.MORE
+                    return Pause.MORE if self._has_more() else self._end()
             elif (pause := self._do(action)) is not None:
                 return pause
         return self._end()
+
+    def _has_more(self) -> bool:
+        """Tell whether anything is left; what comes next is made ready by that."""
+        if not self._ready and self._actions is not None:
+            following = next(self._actions, None)
+            if following is None:
+                self._actions = None
+            else:
+                self._ready.append(following)
+        return bool(self._ready)
 
     def _end(self) -> Pause:
         self._actions = None
@@ -170,7 +180,11 @@ class Player:
         if taken < len(data):
             return self._full(action, began_ns, taken)
         self._entry.wrote(self.planned_ns(began_ns), began_ns, self._clock(), data, action.tokens)
-        return Pause.SENT if self._writes == "acked" else None
+        if self._writes != "acked":
+            return None
+        if not self._has_more():
+            self._end()
+        return Pause.SENT
 
     def _full(self, action: Write, began_ns: int, taken: int) -> Pause:
         self.rest, self.rest_data, self.rest_tokens, self.rest_began_ns = taken, action.data, action.tokens, began_ns

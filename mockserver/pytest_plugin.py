@@ -31,10 +31,13 @@ def pytest_configure(config: pytest.Config) -> None:
 @pytest.fixture
 def mock_llm(request: pytest.FixtureRequest) -> Iterator[MockInThread]:
     """Run a mock server while the test runs; the marker `mock_llm(**settings)` says what it does."""
-    from mockserver.open import mockserver_in_thread
+    from mockserver.app import ServerConfig
+    from mockserver.open import configured, mockserver_in_thread
 
-    settings: dict[str, object] = {}
+    config = ServerConfig()
     for marker in reversed(list(request.node.iter_markers("mock_llm"))):
-        settings |= marker.kwargs
-    with mockserver_in_thread(**settings) as mock:  # type: ignore[arg-type]  # the grammar checks them
+        if marker.args:
+            raise pytest.UsageError(f"the marker mock_llm takes settings by name, mock_llm(rate=50), not {marker.args}")
+        config = configured(config, marker.kwargs)
+    with mockserver_in_thread(config) as mock:
         yield mock

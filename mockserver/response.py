@@ -6,18 +6,24 @@ which makes the `Script` (`mockserver.script`) of it that the server performs.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Literal
 
 import msgspec
 
-from mockserver.script import Close, Gate, Reset, Stall
+from mockserver.script import Again, Close, Gate, Reset, Stall
 
-__all__ = ["Framing", "Headers", "Record", "Response", "Step", "Steps", "Verbatim"]
+__all__ = ["Framing", "Headers", "Record", "Response", "Step", "Steps", "Verbatim", "without"]
 
 Headers = tuple[tuple[str, str], ...]
 """Names and values, in the order and the case in which they are sent."""
+
+
+def without(headers: Headers, *names: str) -> Headers:
+    """Return the headers that have none of these names, which are in lower case."""
+    return tuple((name, value) for name, value in headers if name.lower() not in names)
+
 
 Framing = Literal["chunked", "length", "close"]
 """How the end of a body is told: by chunks, by Content-Length, or by closing the connection."""
@@ -39,25 +45,21 @@ class Record(msgspec.Struct, frozen=True, gc=False):
 
 
 class Verbatim(msgspec.Struct, frozen=True, gc=False):
-    """Bytes that go out as they are, past the framing: a broken chunk header for instance."""
+    """Bytes that go out as they are, past the framing: a broken chunk header for instance.
+
+    Attributes:
+        in_chunks: whether they mean something among chunks only; in any other body they are left out.
+    """
 
     data: bytes
+    in_chunks: bool = False
 
 
 Step = Record | Verbatim | Gate | Stall | Reset | Close
 
 
-@dataclass(frozen=True)
-class Steps:
-    """Steps that can be gone through again and again, always the same, without all of them being in memory.
-
-    A thousand streams are answered at once; a list of all records of each would be most of the memory.
-    """
-
-    make: Callable[[], Iterator[Step]]
-
-    def __iter__(self) -> Iterator[Step]:
-        return self.make()
+class Steps(Again[Step]):
+    """The steps of a response, made one by one."""
 
 
 @dataclass(frozen=True)
@@ -66,9 +68,12 @@ class Response:
 
     Attributes:
         headers: without Content-Length, Transfer-Encoding, Connection and Date, which framing and server add.
-        steps: the body; iterating twice gives the same steps twice.
+        steps: the body; iterating twice gives the same steps twice. What follows a Reset or Close is never sent, but
+            counts for the length that the head promises.
         before_head: what happens before the first byte of the response (a stall, a reset, a gate).
         interim: responses with a 1xx status before the head.
+        after_body: what happens after the last byte of the response; nothing of it is in the body or its length.
+        last_chunk: whether a chunked body gets the chunk that ends it.
         trailers: headers after the body; only sent where the body is chunked.
         length_error: what the Content-Length says too much or too little, in bytes, where the framing is "length".
         gzip: whether the body is compressed, each record flushed.
@@ -81,6 +86,8 @@ class Response:
     framing: Framing = "chunked"
     before_head: tuple[Step, ...] = ()
     interim: tuple[tuple[int, Headers], ...] = ()
+    after_body: tuple[Step, ...] = ()
+    last_chunk: bool = True
     trailers: Headers = ()
     length_error: int = 0
     gzip: bool = False

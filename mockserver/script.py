@@ -6,12 +6,16 @@ nothing. Actions come lazily where there are many, and always the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import msgspec
 
-__all__ = ["Action", "Close", "Gate", "Reset", "Script", "Stall", "Until", "Write"]
+__all__ = ["Action", "Actions", "Again", "Close", "Gate", "Reset", "Script", "Stall", "Until", "Write"]
+
+
+T = TypeVar("T")
 
 
 class Write(msgspec.Struct, frozen=True, gc=False):
@@ -55,12 +59,30 @@ Action = Write | Until | Gate | Stall | Reset | Close
 
 
 @dataclass(frozen=True)
+class Again(Generic[T]):
+    """Things that can be gone through again and again, always the same, without all of them being in memory.
+
+    A thousand streams are answered at once; a list of all that is sent in each would be most of the memory.
+    """
+
+    make: Callable[[], Iterator[T]]
+
+    def __iter__(self) -> Iterator[T]:
+        return self.make()
+
+
+class Actions(Again[Action]):
+    """The actions of a script, made one by one."""
+
+
+@dataclass(frozen=True)
 class Script:
     """What is done for one request.
 
     Attributes:
         actions: in order; iterating twice gives the same actions twice.
-        keep_alive: whether another request may follow on this connection once the actions are done.
+        keep_alive: whether another request may follow on this connection once the actions are done. After a `Reset`
+            or `Close` among them, which may not have been known before, none does.
     """
 
     actions: Iterable[Action]

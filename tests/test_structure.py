@@ -55,8 +55,8 @@ PURE = (
     "streamkit.http.limits",
     "streamkit.http.redact",
     *(f"mockserver.{name}" for name in ("script", "response", "settings", "ask", "tokens", "seeds", "canonical")),
-    *(f"mockserver.{name}" for name in ("answers", "vendors", "pacing", "durations", "splits", "faults")),
-    *(f"mockserver.{name}" for name in ("compose", "resume", "admin", "recording.replay")),
+    *(f"mockserver.{name}" for name in ("answers", "vendors", "pacing", "durations", "wording", "splits", "faults")),
+    *(f"mockserver.{name}" for name in ("compose", "plan", "resume", "admin", "recording.replay")),
     *(f"mockserver.config.{name}" for name in ("grammar", "header", "keys", "values", "scenarios", "tomllines")),
 )
 """Modules, with everything in them, that do no I/O and know no clock: time and randomness reach them as values."""
@@ -351,6 +351,7 @@ HELP = (
     "streamkit --help",
     *(f"streamkit {name} --help" for name in NAMES),
     *("ndjson-to-sse --help", "sse-to-ndjson --help", "streamkit dialects", "streamkit dialects --json"),
+    *("mockserver --help", "mockserver record --help", "mockserver faults", "mockserver endpoints --json"),
 )
 """What shows something and reads no stream."""
 

@@ -145,10 +145,13 @@ class Answer:
                     yield self._choices[index].finish, total
 
     def _extra(self) -> dict[str, object]:
-        """Return what a vendor says at the start that no event before the end has, and what it repeats of the request."""
+        """Return what a vendor says at the start and no other event has, and what it repeats of the request."""
         extra = dict(self._ask.echoed)
         if self._ask.dialect == "anthropic":  # its counts of the request come first, and clients look for them there
-            extra["anthropic.usage"] = {"input_tokens": self._ask.prompt_tokens, "output_tokens": min(1, self.output_tokens)}
+            extra["anthropic.usage"] = {
+                "input_tokens": self._ask.prompt_tokens,
+                "output_tokens": min(1, self.output_tokens),
+            }
         return extra
 
     def _choice(self, index: int) -> Choice:

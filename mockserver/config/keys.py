@@ -1,7 +1,8 @@
 """Every setting, one row each: its key, what it takes, what it does, and where it may be written. Pure.
 
 The command line's options and their help, the scenario file's keys, the request header's, the admin API's and the
-documentation's table all come from these rows. Adding a setting is adding a field to `Settings` and a row here.
+documentation's table all come from these rows. Adding a setting is adding a field to `Settings` and a row to one of
+the groups here.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from mockserver.response import Framing
 from mockserver.settings import Gzip, Writes
 from streamkit.dialects.events import FinishReason
 
-__all__ = ["PLACES", "SCOPES", "SETTINGS", "Row", "Scope", "Setting", "describe"]
+__all__ = ["GROUPS", "PLACES", "SCOPES", "SETTINGS", "Row", "Scope", "Setting", "describe"]
 
 Scope = Literal["endpoint", "defaults", "command", "scenario", "admin", "header"]
 """Where settings are written."""
@@ -88,6 +89,7 @@ class Setting:
 class Row:
     """A setting as documentation shows it: all texts."""
 
+    group: str
     key: str
     takes: str
     default: str
@@ -107,7 +109,7 @@ def _said(text: str) -> Mapping[str, object]:
     return {"said": text, "echo": False}
 
 
-SETTINGS: Final[Mapping[str, Setting]] = {
+WHAT: Final[Mapping[str, Setting]] = {
     "say": Setting(
         "TEXT", values.parse_text, "Answer with this text.", changes=_said, may_be_empty=True, has_commas=True
     ),
@@ -159,6 +161,15 @@ SETTINGS: Final[Mapping[str, Setting]] = {
         "finish",
         default=AUTO,
     ),
+    "seed": Setting(
+        "N",
+        values.parse_seed,
+        "Instead of the seed that follows from the server's seed and the request.",
+        scopes=frozenset({"scenario", "header"}),
+    ),
+}
+
+WHEN: Final[Mapping[str, Setting]] = {
     "ttft": Setting(
         "DURATION", parse_duration, "From the request's arrival to the first token.", "ttft_ns", default="0"
     ),
@@ -193,11 +204,14 @@ SETTINGS: Final[Mapping[str, Setting]] = {
     ),
     "heartbeat": Setting(
         "DURATION",
-        values.or_none("none", parse_duration),
-        "Send a heartbeat whenever nothing was sent for so long.",
+        values.or_none("none", values.parse_heartbeat),
+        "Send a heartbeat whenever nothing was sent for so long, where the dialect has any.",
         changes=lambda ns: {"heartbeat_ns": ns or None},
         default="none",
     ),
+}
+
+CUTS: Final[Mapping[str, Setting]] = {
     "records": Setting(
         POLICY,
         values.parse_policy,
@@ -240,6 +254,16 @@ SETTINGS: Final[Mapping[str, Setting]] = {
         "gzip",
         default="never",
     ),
+    "half-close": Setting(
+        "",
+        values.parse_flag,
+        "Serve a client on that says that it sends no more (FIN); otherwise it has left, but for HTTP/1.0.",
+        "half_close",
+        default="false",
+    ),
+}
+
+FAILURES: Final[Mapping[str, Setting]] = {
     "fault": Setting(
         "FAULT",
         values.parse_fault_setting,
@@ -255,6 +279,9 @@ SETTINGS: Final[Mapping[str, Setting]] = {
         default="none",
         repeats=True,
     ),
+}
+
+RESUMING: Final[Mapping[str, Setting]] = {
     "ids": Setting(
         "",
         values.parse_flag,
@@ -269,19 +296,25 @@ SETTINGS: Final[Mapping[str, Setting]] = {
         "retry_ms",
         default="none",
     ),
-    "seed": Setting(
-        "N",
-        values.parse_seed,
-        "Instead of the seed that follows from the server's seed and the request.",
-        scopes=frozenset({"scenario", "header"}),
-    ),
 }
+
+GROUPS: Final[Mapping[str, Mapping[str, Setting]]] = {
+    "What it says": WHAT,
+    "When": WHEN,
+    "How it is cut": CUTS,
+    "How it fails": FAILURES,
+    "How it resumes": RESUMING,
+}
+"""The settings as help and documentation show them, by the groups' headings."""
+
+SETTINGS: Final[Mapping[str, Setting]] = {key: each for group in GROUPS.values() for key, each in group.items()}
 """Every setting by its key."""
 
 
 def describe() -> list[Row]:
     """Return the rows of the documentation's table of settings."""
     return [
-        Row(key, each.takes or "true|false", each.default, PLACES[each.scopes], each.summary)
-        for key, each in SETTINGS.items()
+        Row(heading, key, each.takes or "true|false", each.default, PLACES[each.scopes], each.summary)
+        for heading, group in GROUPS.items()
+        for key, each in group.items()
     ]

@@ -11,9 +11,9 @@ from collections.abc import Callable
 from typing import Any, Final
 
 from mockserver.config.grammar import Pair
-from mockserver.config.keys import SETTINGS, Setting
+from mockserver.config.keys import GROUPS, SETTINGS, Setting
 
-__all__ = ["click_options"]
+__all__ = ["click_options", "group_of"]
 
 Command = Callable[..., Any]
 
@@ -23,7 +23,8 @@ PREFIX: Final = "setting_"
 def click_options(argument: str = "pairs") -> Callable[[Command], Command]:
     """Return a decorator that gives a command an option for each setting that may stand on the command line.
 
-    The command gets all that were given as one keyword argument, a list of pairs for `mockserver.config.grammar.layer_of`.
+    The command gets all that were given as one keyword argument: a list of pairs for
+    `mockserver.config.grammar.layer_of`.
     """
 
     def decorate(command: Command) -> Command:
@@ -38,6 +39,15 @@ def click_options(argument: str = "pairs") -> Callable[[Command], Command]:
         return decorated
 
     return decorate
+
+
+def group_of(argument: str) -> str | None:
+    """Return the heading of the group that an option's setting is in, or None for an option that is no setting.
+
+    Args:
+        argument: the option by its name as an argument, which is what click calls it.
+    """
+    return next((heading for heading, group in GROUPS.items() if argument in map(_name, group)), None)
 
 
 def _keys() -> list[str]:

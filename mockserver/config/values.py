@@ -7,7 +7,7 @@ was for is added by whoever called (`mockserver.config.grammar`).
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Final, TypeVar
 
 import msgspec
@@ -16,7 +16,8 @@ from mockserver.durations import parse_duration
 from mockserver.faults.spec import Fault
 from mockserver.pacing import Gaps, parse_gaps, parse_trace
 from mockserver.settings import Call
-from streamkit.codecs.policies import POLICIES
+from mockserver.splits.cuts import NO_CUT, parse_cut
+from mockserver.wording import close_to, shown
 from streamkit.errors import ConfigError
 
 __all__ = [
@@ -29,6 +30,7 @@ __all__ = [
     "parse_flag",
     "parse_gaps_setting",
     "parse_gate",
+    "parse_heartbeat",
     "parse_policy",
     "parse_rate",
     "parse_retry",
@@ -45,7 +47,7 @@ T = TypeVar("T")
 ReadFile = Callable[[str], str]
 """Returns the text of a file; raises ConfigError where it cannot be read."""
 
-MAX_COUNT: Final = 1_000_000_000
+MAX_COUNT: Final = 10_000_000
 MIN_RATE: Final = 1e-6
 MAX_RATE: Final = 1e9
 MAX_FAULT_CHARACTERS: Final = 4096
@@ -55,20 +57,6 @@ NS_PER_MS: Final = 1_000_000
 INTEGER: Final = re.compile(r"[0-9]{1,20}")
 NUMBER: Final = re.compile(r"[0-9]{1,15}(?:\.[0-9]{1,20})?(?:[eE][+-]?[0-9]{1,2})?")
 TRACE: Final = "trace:"
-SHOWN_CHARACTERS: Final = 48
-
-
-def shown(text: str) -> str:
-    """Return a text as an error shows it: quoted, escaped, and not too long."""
-    return repr(text if len(text) <= SHOWN_CHARACTERS else f"{text[: SHOWN_CHARACTERS - 3]}...")
-
-
-def close_to(word: str, words: Iterable[str]) -> str:
-    """Return `; did you mean ...?` where one of the words is close to what somebody wrote, else nothing."""
-    from difflib import get_close_matches
-
-    found = get_close_matches(word[:SHOWN_CHARACTERS].lower().replace("_", "-"), words, 1)
-    return f"; did you mean {found[0]}?" if found else ""
 
 
 def or_none(word: str, parse: Callable[[str], T]) -> Callable[[str], T | None]:
@@ -128,6 +116,14 @@ def parse_rate(text: str) -> float:
     return rate
 
 
+def parse_heartbeat(text: str) -> int:
+    """Read the time between heartbeats, 0 for none; with less than a millisecond they would be all that is sent."""
+    ns = parse_duration(text)
+    if 0 < ns < NS_PER_MS:
+        raise ConfigError(f"{shown(text)} is less than 1ms, which is the least")
+    return ns
+
+
 def parse_retry(text: str) -> int:
     """Read a reconnection time, in whole milliseconds, the unit of an event stream's `retry` field."""
     ns = parse_duration(text)
@@ -149,23 +145,8 @@ def word_of(*words: str) -> Callable[[str], str]:
 
 def parse_policy(text: str) -> str:
     """Check a policy's text, and return it; empty for `none`. Its seed comes later, from the request."""
-    if text == "none":
-        return ""
-    name, colon, arguments = text.partition(":")
-    policy = POLICIES.get(name)
-    if policy is None:
-        there_are = ", ".join(f"{each}:{row.takes}" if row.takes else each for each, row in POLICIES.items())
-        raise ConfigError(
-            f"{shown(text)} is no way to cut{close_to(name, (*POLICIES, 'none'))}; there are none, {there_are}"
-        )
-    if colon and not policy.takes:
-        raise ConfigError(f"{shown(text)} is too much: {name} takes nothing")
-    try:
-        policy.parse(arguments, 0)
-    except ConfigError as error:
-        hint = "" if colon else f"; write {name}:{policy.takes}"
-        raise ConfigError(f"{shown(text)}: {error}{hint}") from None
-    return text
+    parse_cut(text)
+    return "" if text == NO_CUT else text
 
 
 def parse_call(text: str) -> Call:

@@ -8,7 +8,7 @@ call, for a defect of tool calls) stays as it is, and a note says so.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ from mockserver.faults.frames import Frame, Frames, Rewrite, check_framing, rewr
 from mockserver.faults.kind import Context, Kind
 from mockserver.faults.places import InapplicableError, rewritten
 from mockserver.faults.spec import Fault, Place
+from mockserver.faults.transport import with_media_type
 from mockserver.response import Response
 
 __all__ = [
@@ -60,10 +61,7 @@ def spoilt(response: Response, defect: Defect, context: Context) -> Response:
     found = rewritten(response, WHOLE, rewriting(defect.rewrite, context.framing))
     if all(one == other for one, other in zip_longest(response.steps, found.steps)):
         raise InapplicableError("the answer has nothing that could have this defect")
-    if not defect.media_type:
-        return found
-    kept = tuple((name, value) for name, value in found.headers if name.lower() != "content-type")
-    return replace(found, headers=(("Content-Type", defect.media_type), *kept))
+    return with_media_type(found, defect.media_type) if defect.media_type else found
 
 
 def kinds_of(defects: Iterable[Defect]) -> list[Kind]:

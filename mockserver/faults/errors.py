@@ -10,7 +10,7 @@ from mockserver.faults.insertion import Insertion, inserted
 from mockserver.faults.kind import BETWEEN, Apply, Context, Kind, place_of
 from mockserver.faults.places import InapplicableError
 from mockserver.faults.spec import Fault, Place
-from mockserver.faults.transport import broken_off
+from mockserver.faults.transport import broken_off, check_unicode
 from mockserver.response import Record, Response, Step
 from mockserver.script import Close
 from streamkit.codecs.jsontext import encode_value
@@ -124,7 +124,7 @@ def _kind(name: str, summary: str, apply: Apply, dialects: tuple[str, ...] = ())
         apply,
         takes="[MESSAGE]",
         default=ERROR_TEXT,
-        check=str,
+        check=check_unicode,
         place=MIDWAY,
         places=BETWEEN,
         dialects=dialects,

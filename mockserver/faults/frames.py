@@ -15,7 +15,6 @@ import msgspec
 from mockserver.faults.kind import Context
 from mockserver.faults.places import InapplicableError
 from mockserver.response import Record, Step
-from mockserver.script import Close, Reset
 from streamkit.codecs.jsontext import decode_checked, encode_value
 from streamkit.dialects.framing import FRAMINGS
 
@@ -128,8 +127,6 @@ def _rewritten(rest: Iterator[Step], rewrite: Rewrite, framing: str) -> Iterator
                 step = msgspec.structs.replace(step, data=data, at_ns=at_ns, tokens=tokens)
             at_ns, tokens = step.at_ns, step.tokens
         yield step
-        if isinstance(step, Close | Reset):
-            return
     if array is not None and array.closed:
         yield Record(array.end, max(tokens, array.tokens), max(at_ns, array.at_ns))
 

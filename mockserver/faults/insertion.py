@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from itertools import chain
 
-from mockserver.faults.places import InapplicableError, Then, before, reaches
+from mockserver.faults.places import InapplicableError, Then, before, reaches, replaced
 from mockserver.faults.spec import Place
 from mockserver.response import Record, Response, Step, Steps
 
@@ -53,6 +53,6 @@ def inserted(
             yield step
         if taken is not None:
             yield from (Record(data, tokens, at_ns) for data in insertion.write())
-            yield from then(chain(taken, rest))
+            yield from replaced(chain(taken, rest), then)
 
     return replace(response, steps=Steps(steps))

@@ -40,12 +40,16 @@ class Context:
         framing: the framing of the records ("sse", "ndjson"); empty for a document that is not streamed.
         seed: of this request's faults.
         failure: makes headers and body of the vendor's error with a status and a message; None for a plain one.
+        version: of the request's HTTP, "1.0" or "1.1".
+        head_only: whether the request was a HEAD.
     """
 
     dialect: Dialect | None = None
     framing: str = ""
     seed: int = 0
     failure: Callable[[int, str], tuple[Headers, bytes]] | None = None
+    version: str = "1.1"
+    head_only: bool = False
 
 
 Apply = Callable[[Response, Fault, Context], Response]

@@ -17,13 +17,13 @@ from itertools import chain
 import msgspec
 
 from mockserver.faults.spec import Place
-from mockserver.response import Record, Response, Step, Steps, Verbatim
+from mockserver.response import Record, Response, Step, Steps
 from mockserver.script import Close, Reset
 
-__all__ = ["InapplicableError", "Then", "before", "bytes_after", "reaches", "rewritten"]
+__all__ = ["InapplicableError", "Then", "before", "reaches", "replaced", "rewritten"]
 
 Then = Callable[[Iterator[Step]], Iterable[Step]]
-"""Makes what is sent from what would have been, from a place on."""
+"""Makes what is sent from what would have been, from a place on to where an earlier fault breaks it off."""
 
 
 class InapplicableError(Exception):
@@ -76,12 +76,6 @@ def reaches(steps: Iterable[Step], place: Place) -> bool:
     return _reached(steps, place) is not None
 
 
-def bytes_after(steps: Iterable[Step], place: Place) -> int:
-    """Return how many bytes of the body come after a place that is in there."""
-    found = _reached(steps, place) or iter(())
-    return sum(len(step.data) for step in found if isinstance(step, Record | Verbatim))
-
-
 def _reached(steps: Iterable[Step], place: Place) -> Iterator[Step] | None:
     rest = iter(steps)
     search = before(rest, place)
@@ -107,6 +101,28 @@ def rewritten(response: Response, place: Place, then: Then) -> Response:
         rest = iter(source)
         taken = yield from before(rest, place)
         if taken is not None:
-            yield from then(chain(taken, rest))
+            yield from replaced(chain(taken, rest), then)
 
     return replace(response, steps=Steps(make))
+
+
+def replaced(steps: Iterator[Step], then: Then) -> Iterator[Step]:
+    """Yield what `then` makes of the steps up to a break, with the break; then what that cut off, as it is.
+
+    Where `then` does not let the break through, nothing comes after what it makes.
+    """
+    cut: list[Step] = []
+
+    def unbroken() -> Iterator[Step]:
+        for step in steps:
+            if isinstance(step, Close | Reset):
+                cut.append(step)
+                yield step
+                return
+            yield step
+
+    for step in then(unbroken()):
+        yield step
+        if cut and step is cut[0]:
+            yield from steps
+            return

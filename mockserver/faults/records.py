@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from itertools import takewhile
 from random import Random
 from typing import Final
 
@@ -16,7 +17,9 @@ from mockserver.faults.insertion import Insertion, inserted
 from mockserver.faults.kind import ANYWHERE, BETWEEN, Context, Kind, integer_of, place_of
 from mockserver.faults.places import InapplicableError, rewritten
 from mockserver.faults.spec import Fault, Place
+from mockserver.faults.transport import check_unicode
 from mockserver.response import Record, Response, Step, Verbatim
+from mockserver.script import Close, Reset
 from mockserver.seeds import sub_seed
 from streamkit.codecs.jsontext import encode_value
 from streamkit.dialects.events import Ping
@@ -69,7 +72,8 @@ def apply_terminator_twice(response: Response, fault: Fault, context: Context) -
 
 
 def _check_terminator(response: Response) -> None:
-    if not any(isinstance(step, Record) and step.is_terminator for step in response.steps):
+    sent = takewhile(lambda step: not isinstance(step, Close | Reset), response.steps)
+    if not any(isinstance(step, Record) and step.is_terminator for step in sent):
         raise InapplicableError("nothing in the answer says that it is the end")
 
 
@@ -250,6 +254,7 @@ def check_line(text: str) -> None:
     Raises:
         ConfigError: it does not.
     """
+    check_unicode(text)
     if re.search("[\r\n]", text):
         msg = f"takes a text without line breaks, not {text!r}"
         raise ConfigError(msg)

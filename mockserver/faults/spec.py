@@ -59,7 +59,10 @@ class Fault:
         kind: a row of `mockserver.faults.table`.
         argument: what the kind takes; empty for its default.
         place: None for the kind's own.
-        first: only the first so many requests that it would befall.
+        first: only the first so many requests that it befalls. What counts is that it was applied to the response: a
+            request on which it could do nothing (of another dialect, answered with a document, with fewer tokens than
+            its place wants, outside of its share) does not. Each fault counts apart, over all connections and
+            endpoints, equal ones together; a reset of the server begins again.
         share: only this share of the requests, drawn from each request's seed.
     """
 

@@ -7,6 +7,7 @@ laws in the tests come from the row.
 from __future__ import annotations
 
 import difflib
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 from random import Random
@@ -28,11 +29,12 @@ from mockserver.faults.defect import Defect, kinds_of
 from mockserver.faults.kind import Context, Kind
 from mockserver.faults.places import InapplicableError
 from mockserver.faults.spec import Fault, Place, fault_text, parse_fault, place_text
-from mockserver.response import Response
+from mockserver.response import Response, Step
 from mockserver.seeds import sub_seed
+from mockserver.splits.head import has_body, opening_of
 from streamkit.errors import ConfigError
 
-__all__ = ["FAULTS", "Context", "Kind", "apply_faults", "befalls", "check_fault", "fault_of"]
+__all__ = ["FAULTS", "Context", "Kind", "apply_fault", "apply_faults", "befall", "befalls", "check_fault", "fault_of"]
 
 DEFECTS: Final[tuple[Defect, ...]] = (
     *defects_openai.DEFECTS,
@@ -87,32 +89,28 @@ def check_fault(fault: Fault) -> Kind:
     return kind
 
 
-def apply_faults(response: Response, faults: Iterable[Fault], context: Context) -> Response:
-    """Return the response with all these faults, applied one after the other, and a note of each.
+def befall(
+    response: Response, faults: Iterable[Fault], context: Context, counts: Counter[Fault]
+) -> tuple[Response, tuple[Fault, ...]]:
+    """Return the response with those of the faults that befall it, and which did something.
 
-    Whether a fault befalls this request is asked of `befalls`, and whether it is one of the first so many of whoever
-    counts; here all of them do. What cannot befall this response, or at a place that it does not come to, is noted and
-    does nothing.
+    Args:
+        response: what is answered.
+        faults: in this order.
+        context: what they have to know about the response; its seed decides about shares.
+        counts: how many responses each fault that is for the first so many has befallen; counted on here.
 
     Raises:
         ConfigError: as `check_fault`.
     """
+    done = []
     for fault in faults:
-        kind = check_fault(fault)
-        place = fault.place or kind.place
-        if fault.place is None and place is not None and place.kind == "token" and not context.framing:
-            place = Place("after-head")  # a document comes all at once, and its tokens with it
-        full = replace(fault, argument=fault.argument or kind.default, place=place)
-        note = fault_text(fault, often=False)
-        try:
-            if kind.dialects and (context.dialect is None or context.dialect.name not in kind.dialects):
-                name = "this" if context.dialect is None else context.dialect.name
-                raise InapplicableError(f"it is for {', '.join(kind.dialects)}, and {name} is not")  # noqa: TRY301
-            response = kind.apply(response, full, context)
-        except InapplicableError as error:
-            note += f": did nothing, because {error}"
-        response = replace(response, notes=(*response.notes, note))
-    return response
+        if befalls(fault, context.seed) and (fault.first is None or counts[fault] < fault.first):
+            response, is_done = apply_fault(response, fault, context)
+            if is_done:
+                done.append(fault)
+                counts[fault] += fault.first is not None
+    return response, tuple(done)
 
 
 def befalls(fault: Fault, seed: int) -> bool:
@@ -123,3 +121,52 @@ def befalls(fault: Fault, seed: int) -> bool:
     if fault.share is None:
         return True
     return Random(sub_seed(seed, f"share of {fault_text(fault, often=False)}")).random() < fault.share
+
+
+def apply_faults(response: Response, faults: Iterable[Fault], context: Context) -> Response:
+    """Return the response with all these faults, applied one after the other, however seldom they are meant to happen.
+
+    Raises:
+        ConfigError: as `check_fault`.
+    """
+    for fault in faults:
+        response, _ = apply_fault(response, fault, context)
+    return response
+
+
+def apply_fault(response: Response, fault: Fault, context: Context) -> tuple[Response, bool]:
+    """Return the response with a fault and a note of it, and whether it did something.
+
+    What cannot befall this response, or only at a place that it does not come to, is noted and does nothing.
+
+    Raises:
+        ConfigError: as `check_fault`.
+    """
+    note = fault_text(fault, often=False)
+    is_done = True
+    try:
+        response = _applied(response, fault, context)
+    except InapplicableError as error:
+        note += f": did nothing, because {error}"
+        is_done = False
+    return replace(response, notes=(*response.notes, note)), is_done
+
+
+def _applied(response: Response, fault: Fault, context: Context) -> Response:
+    kind = check_fault(fault)
+    if kind.dialects and (context.dialect is None or context.dialect.name not in kind.dialects):
+        name = "this" if context.dialect is None else context.dialect.name
+        raise InapplicableError(f"it is for {', '.join(kind.dialects)}, and {name} is not")
+    is_bodiless = not has_body(response.status, head_only=context.head_only)
+    place = fault.place or kind.place
+    if fault.place is None and place is not None and place.kind == "token" and (is_bodiless or not context.framing):
+        place = Place("after-head")  # a document comes all at once, and its tokens with it
+    found = kind.apply(response, replace(fault, argument=fault.argument or kind.default, place=place), context)
+    if is_bodiless and _shown_of(found) == _shown_of(response):
+        raise InapplicableError("the response has no body")
+    return found
+
+
+def _shown_of(response: Response) -> tuple[Response, list[Step]]:
+    """Return what of a response without a body comes to be seen."""
+    return replace(response, steps=()), [*opening_of(response)]

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from itertools import chain
 from typing import Final
 
 from mockserver.durations import parse_duration
 from mockserver.faults.kind import ANYWHERE, Context, Kind, integer_of, place_of
-from mockserver.faults.places import InapplicableError, bytes_after, rewritten
+from mockserver.faults.places import InapplicableError, rewritten
 from mockserver.faults.spec import Fault, Place
-from mockserver.response import Headers, Record, Response, Step, Verbatim
+from mockserver.response import Headers, Record, Response, Step, Verbatim, without
 from mockserver.script import Close, Gate, Reset, Stall
+from mockserver.splits.head import has_body
 from streamkit.codecs.jsontext import encode_value
 from streamkit.errors import ConfigError
-from streamkit.http.wire import last_chunk, reason_of
+from streamkit.http.wire import reason_of
 
-__all__ = ["KINDS", "broken_off"]
+__all__ = ["KINDS", "broken_off", "check_unicode", "with_media_type"]
 
 BEFORE_HEAD: Final = Place("before-head")
 AFTER_HEAD: Final = Place("after-head")
@@ -29,7 +29,7 @@ HEAD_ONLY: Final = frozenset({"before-head"})
 BAD_CHUNK_SIZE: Final = b"xyz\r\n"
 """A chunk's head whose size is no hexadecimal number (RFC 9112, 7.1)."""
 
-STREAM_HEADERS: Final = {"cache-control", "x-accel-buffering", "content-encoding", "content-type"}
+STREAM_HEADERS: Final = {"cache-control", "x-accel-buffering", "content-encoding", "content-type", "transfer-encoding"}
 """The headers of a stream that an error does not have."""
 
 INTERIM: Final[dict[str, Headers]] = {
@@ -51,15 +51,14 @@ def _paused(response: Response, fault: Fault, action: Gate | Stall) -> Response:
 def broken_off(response: Response, place: Place, action: Reset | Close) -> Response:
     """Return the response that ends with `action` at a place, so that the client can know that something is missing.
 
+    What is cut off stays behind the action: it is never sent, but the length that a head promises has it.
+
     Raises:
         InapplicableError: the place is never reached.
     """
     if place.kind == "before-head":
         return replace(response, before_head=(*response.before_head, action))
-    cut = rewritten(response, place, lambda _: (action,))
-    if response.framing == "length":  # it is told of the steps, and what is cut off has to be in it
-        return replace(cut, length_error=cut.length_error + bytes_after(response.steps, place))
-    return cut
+    return rewritten(response, place, lambda rest: chain((action,), rest))
 
 
 def apply_status(response: Response, fault: Fault, context: Context) -> Response:
@@ -76,12 +75,12 @@ def apply_status(response: Response, fault: Fault, context: Context) -> Response
     given = {name.lower() for name, _ in headers} | STREAM_HEADERS
     if context.dialect is not None:
         given |= {name.lower() for name in context.dialect.headers}
-    kept = tuple((name, value) for name, value in response.headers if name.lower() not in given)
     return replace(
         response,
         status=status,
-        headers=(*headers, *kept),
+        headers=(*headers, *without(response.headers, *given)),
         steps=(Record(body),),
+        before_head=tuple(step for step in response.before_head if not isinstance(step, Record)),  # no wait for tokens
         framing="length",
         trailers=(),
         length_error=0,
@@ -133,27 +132,37 @@ def apply_close(response: Response, fault: Fault, context: Context) -> Response:
     return broken_off(response, place_of(fault), Close())
 
 
-def apply_bad_chunk(response: Response, fault: Fault, context: Context) -> Response:  # noqa: ARG001
+def apply_bad_chunk(response: Response, fault: Fault, context: Context) -> Response:
     """Send a chunk whose size is no number."""
-    _chunked(response)
-    return rewritten(response, place_of(fault), lambda rest: chain((Verbatim(BAD_CHUNK_SIZE),), rest))
+    _check_chunked(response, context)
+    bad = Verbatim(BAD_CHUNK_SIZE, in_chunks=True)
+    return rewritten(response, place_of(fault), lambda rest: chain((bad,), rest))
 
 
-def _chunked(response: Response) -> None:
+def _check_chunked(response: Response, context: Context) -> None:
+    if not has_body(response.status, head_only=context.head_only):
+        raise InapplicableError("the response has no body")
     if response.framing != "chunked":
         raise InapplicableError("the body is not chunked")
 
 
 def apply_no_last_chunk(response: Response, fault: Fault, context: Context) -> Response:  # noqa: ARG001
     """Send everything but the chunk that ends a body, then FIN."""
-    _chunked(response)
-    return rewritten(response, place_of(fault), lambda rest: chain(rest, (Close(),)))
+    _check_chunked(response, context)
+    return replace(_followed(response, Close()), last_chunk=False)
+
+
+def _followed(response: Response, *steps: Step) -> Response:
+    if response.after_body:
+        raise InapplicableError("another fault ends it already")
+    return replace(response, after_body=steps)
 
 
 def apply_length(response: Response, fault: Fault, context: Context) -> Response:  # noqa: ARG001
     """Say a wrong length."""
     error = length_error_of(fault.argument)
-    return replace(response, framing="length", length_error=response.length_error + error)
+    headers = without(response.headers, "transfer-encoding")
+    return replace(response, headers=headers, framing="length", length_error=response.length_error + error)
 
 
 def length_error_of(text: str) -> int:
@@ -170,8 +179,12 @@ def length_error_of(text: str) -> int:
 
 def apply_content_type(response: Response, fault: Fault, context: Context) -> Response:  # noqa: ARG001
     """Call the body something else."""
-    kept = tuple((name, value) for name, value in response.headers if name.lower() != "content-type")
-    return replace(response, headers=(("Content-Type", fault.argument), *kept))
+    return with_media_type(response, fault.argument)
+
+
+def with_media_type(response: Response, media_type: str) -> Response:
+    """Return the response with another media type."""
+    return replace(response, headers=(("Content-Type", media_type), *without(response.headers, "content-type")))
 
 
 def check_field_value(text: str) -> None:
@@ -185,8 +198,10 @@ def check_field_value(text: str) -> None:
         raise ConfigError(msg)
 
 
-def apply_interim(response: Response, fault: Fault, context: Context) -> Response:  # noqa: ARG001
+def apply_interim(response: Response, fault: Fault, context: Context) -> Response:
     """Send an interim response before the head."""
+    if context.version == "1.0":
+        raise InapplicableError("HTTP/1.0 has no interim responses")
     interim = int(fault.argument), INTERIM[fault.argument]
     return replace(response, interim=(*response.interim, interim))
 
@@ -198,9 +213,9 @@ def check_interim(text: str) -> None:
         raise ConfigError(msg)
 
 
-def apply_trailers(response: Response, fault: Fault, context: Context) -> Response:  # noqa: ARG001
+def apply_trailers(response: Response, fault: Fault, context: Context) -> Response:
     """Send a header after the body."""
-    _chunked(response)
+    _check_chunked(response, context)
     return replace(response, trailers=(*response.trailers, trailer_of(fault.argument)))
 
 
@@ -217,39 +232,29 @@ def trailer_of(text: str) -> tuple[str, str]:
     return name, value
 
 
-def apply_junk(response: Response, fault: Fault, context: Context) -> Response:  # noqa: ARG001
-    """Send bytes that belong to no response, after this one."""
-    junk = fault.argument.encode("latin-1", "replace")
-    if response.framing == "length":
-        added = _followed(response, Record(junk))
-        return replace(added, length_error=response.length_error - len(junk), close=True)
-    _chunked(response)
-    return _followed(response, Verbatim(last_chunk(response.trailers) + junk), Close())
+def apply_junk(response: Response, fault: Fault, context: Context) -> Response:
+    """Send bytes that belong to no response, after this one, and close."""
+    if response.framing == "close" and has_body(response.status, head_only=context.head_only):
+        raise InapplicableError("nothing but the connection's end tells where the body ends")
+    return _followed(response, Verbatim(fault.argument.encode()), Close())
 
 
-def _followed(response: Response, *more: Step) -> Response:
-    """Add steps at the end of a body that comes to its end."""
-    return rewritten(response, AFTER_HEAD, lambda rest: _with_end(rest, more))
+def check_unicode(text: str) -> None:
+    """Read any text that can be sent.
 
-
-def _with_end(rest: Iterator[Step], more: tuple[Step, ...]) -> Iterator[Step]:
-    at_ns = tokens = 0
-    for step in rest:
-        yield step
-        if isinstance(step, Record):
-            at_ns, tokens = step.at_ns, step.tokens
-        if isinstance(step, Close | Reset):
-            return
-    for step in more:
-        yield Record(step.data, tokens, at_ns) if isinstance(step, Record) else step
+    Raises:
+        ConfigError: it cannot.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        msg = f"takes Unicode text, not {text!r}"
+        raise ConfigError(msg) from None
 
 
 def apply_slow_close(response: Response, fault: Fault, context: Context) -> Response:  # noqa: ARG001
-    """Send everything, and keep the connection open for a while without a word."""
-    stall = Stall(parse_duration(fault.argument))
-    if response.framing == "chunked":
-        return _followed(response, Verbatim(last_chunk(response.trailers)), stall, Close())
-    return replace(_followed(response, stall), close=True)
+    """Send everything, and close the connection after a while without a word."""
+    return _followed(response, Stall(parse_duration(fault.argument)), Close())
 
 
 KINDS: Final = (
@@ -337,7 +342,7 @@ KINDS: Final = (
         apply_junk,
         takes="[TEXT]",
         default="junk",
-        check=str,
+        check=check_unicode,
         place=AFTER_HEAD,
         places=frozenset({"after-head"}),
     ),

@@ -1,9 +1,9 @@
 """Stand in front of a real server and write down what it answers: every read's bytes and time.
 
 The response's bytes go to the client unchanged, as they come. The request goes to the server with a Host and a
-Content-Length of its own (`mockserver.recording.upstream`), once the whole of it has come. Each request has a connection of its
-own to the server, closed when the response has ended; whether the client's is kept is the server's and the client's
-affair. Upgrades and CONNECT are not passed on.
+Content-Length of its own (`mockserver.recording.upstream`), once the whole of it has come. Each request has a
+connection of its own to the server, closed when the response has ended; whether the client's is kept is the server's
+and the client's affair. Upgrades and CONNECT are not passed on.
 
 In the cassette keys and cookies are hidden: values of secret request headers and parameters are left out, the values of
 `Set-Cookie` are replaced by as many asterisks, so that the boundaries of reads stay. Bodies are kept as they are.

@@ -13,18 +13,17 @@ Which tokens are in which write is not known here: all counts are 0.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Final
 from urllib.parse import parse_qsl
 
 import msgspec
 
 from mockserver.canonical import canonical_body
-from mockserver.script import Action, Close, Reset, Script, Until, Write
+from mockserver.script import Action, Actions, Close, Reset, Script, Until, Write
 from streamkit.errors import ConfigError
 from streamkit.http.head import split_target
-from streamkit.http.redact import is_secret_parameter
+from streamkit.http.redact import is_secret_parameter, redacted_body
 from streamkit.http.wire import response_head
 
 if TYPE_CHECKING:
@@ -68,16 +67,6 @@ def bad_gateway(detail: str, *, method: str = "GET") -> bytes:
         (("Content-Type", "application/json"), ("Content-Length", str(len(body))), ("Connection", "close")),
     )
     return head if method == "HEAD" else head + body
-
-
-@dataclass(frozen=True)
-class _Actions:
-    """Actions that can be gone through again and again."""
-
-    make: Callable[[], Iterator[Action]]
-
-    def __iter__(self) -> Iterator[Action]:
-        return self.make()
 
 
 class Replay:
@@ -135,7 +124,7 @@ def script_of_recorded(recorded: Recorded, *, speed: float = 1.0) -> Script:
     """Return the script that plays one exchange: a write for each read, at its time, and the same end."""
     ended = recorded.ended
     keep_alive = ended is not None and ended.how == "complete" and ended.keep_alive
-    return Script(_Actions(lambda: _actions(recorded, speed)), keep_alive=keep_alive)
+    return Script(Actions(lambda: _actions(recorded, speed)), keep_alive=keep_alive)
 
 
 def _actions(recorded: Recorded, speed: float) -> Iterator[Action]:
@@ -174,7 +163,7 @@ def _key_of_recorded(recorded: Recorded) -> Key:
 
 def _key(method: str, path: str, query: Iterable[tuple[str, str]], body: bytes) -> Key:
     shown = sorted((name, value) for name, value in query if not is_secret_parameter(name))
-    return method, path, tuple(shown), canonical_body(body)
+    return method, path, tuple(shown), canonical_body(redacted_body(body))
 
 
 def _path_of(target: str) -> str:

@@ -6,6 +6,7 @@
 """
 
 from mockserver.splits.cuts import Cuts, parse_cut
+from mockserver.splits.head import framing_of
 from mockserver.splits.script import script_of
 
-__all__ = ["Cuts", "parse_cut", "script_of"]
+__all__ = ["Cuts", "framing_of", "parse_cut", "script_of"]

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
-from difflib import get_close_matches
 from typing import Final
 
 from mockserver.seeds import sub_seed
+from mockserver.wording import close_to, shown
 from streamkit.codecs.policies import POLICIES, Policy
 from streamkit.errors import ConfigError
 
@@ -43,17 +43,19 @@ def parse_cut(text: str, seed: int = 0) -> Policy | None:
     """
     if not text or text == NO_CUT:
         return None
-    name, _, arguments = text.partition(":")
+    name, colon, arguments = text.partition(":")
     policy = POLICIES.get(name)
     if policy is None:
-        close = get_close_matches(name, POLICIES, n=1)
-        hint = f"; did you mean {close[0]!r}?" if close else ""
-        raise ConfigError(f"{name!r} is no way to cut: take one of {', '.join([NO_CUT, *POLICIES])}{hint}")
-    if not policy.takes and arguments:
-        raise ConfigError(f"{name!r} takes nothing after its name, not {arguments!r}")
-    if policy.takes and not arguments:
-        raise ConfigError(f"{name!r} needs its numbers: {name}:{policy.takes}")
-    return policy.parse(arguments, seed)
+        there_are = ", ".join(f"{each}:{row.takes}" if row.takes else each for each, row in POLICIES.items())
+        guess = close_to(name, (*POLICIES, NO_CUT))
+        raise ConfigError(f"{shown(text)} is no way to cut{guess}; there are {NO_CUT}, {there_are}")
+    if colon and not policy.takes:
+        raise ConfigError(f"{shown(text)} is too much: {name} takes nothing")
+    try:
+        return policy.parse(arguments, seed)
+    except ConfigError as error:
+        hint = "" if colon else f"; write {name}:{policy.takes}"
+        raise ConfigError(f"{shown(text)}: {error}{hint}") from None
 
 
 @dataclass(frozen=True)

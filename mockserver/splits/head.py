@@ -10,13 +10,15 @@ Nothing is added that the response has already: a response with a `Transfer-Enco
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import takewhile
 
-from mockserver.response import Framing, Headers, Response
-from mockserver.script import Close, Reset
+from mockserver.response import Framing, Headers, Record, Response, Verbatim
+from mockserver.script import Close, Gate, Reset, Stall
 from streamkit.http.wire import response_head
 
-__all__ = ["Plan", "framing_of", "has_body", "plan_of"]
+__all__ = ["Plan", "framing_of", "has_body", "opening_of", "plan_of"]
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,11 @@ class Plan:
 def has_body(status: int, *, head_only: bool) -> bool:
     """Tell whether a response with this status may have a body (RFC 9112 section 6.3, rule 1)."""
     return not head_only and status >= 200 and status not in {204, 304}
+
+
+def opening_of(response: Response) -> Iterator[Gate | Stall | Reset | Close]:
+    """Yield what happens between the head and the first byte of the body: it does so where there is no body too."""
+    return takewhile(lambda step: not isinstance(step, (Record, Verbatim)), response.steps)  # type: ignore[arg-type]
 
 
 def framing_of(response: Response, version: str) -> Framing:
@@ -105,4 +112,4 @@ def _names_of(headers: Headers) -> set[str]:
 def _is_cut_short(response: Response) -> bool:
     """Tell whether a Reset or a Close is known to come. Lazy steps are not gone through for this."""
     steps = response.steps if isinstance(response.steps, (tuple, list)) else ()
-    return any(isinstance(step, (Reset, Close)) for step in (*response.before_head, *steps))
+    return any(isinstance(step, (Reset, Close)) for step in (*response.before_head, *steps, *response.after_body))

@@ -5,32 +5,21 @@ with head and framing into writes. A level that joins holds bytes back past thei
 `Close` and `Verbatim` stand at a place: all that came before it is sent first.
 
 Most responses are not cut at all. For them there is a way without levels (`_plain`), which costs 0.25 us a record;
-`tests/mockserver/test_splits.py` holds that both say the same.
+`tests/mockserver/splits/test_script.py` holds that both say the same.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
 
 from mockserver.response import Record, Response, Verbatim
-from mockserver.script import Action, Close, Reset, Script, Until, Write
+from mockserver.script import Action, Actions, Close, Reset, Script, Until, Write
 from mockserver.splits.cuts import Cuts
-from mockserver.splits.head import Plan, framing_of, has_body, plan_of
+from mockserver.splits.head import Plan, framing_of, has_body, opening_of, plan_of
 from mockserver.splits.levels import Body, Wire
 from streamkit.http.wire import last_chunk
 
-__all__ = ["Actions", "script_of"]
-
-
-@dataclass(frozen=True)
-class Actions:
-    """Actions that can be gone through again and again, always the same, made one by one."""
-
-    make: Callable[[], Iterator[Action]]
-
-    def __iter__(self) -> Iterator[Action]:
-        return self.make()
+__all__ = ["script_of"]
 
 
 def script_of(
@@ -86,24 +75,33 @@ def _length_bytes(response: Response, cuts: Cuts, seed: int) -> int:
 
 
 def _opening(plan: Plan, response: Response) -> Iterator[Action]:
-    """Go through what comes before the body; of a response without one, that is all."""
+    """Go through what comes before the body."""
     due_ns = 0
     for step in response.before_head:
-        if isinstance(step, (Record, Verbatim)):
-            if isinstance(step, Record) and step.at_ns > due_ns:
-                due_ns = step.at_ns
-                yield Until(due_ns)
-            if step.data:
-                yield Write(step.data)
-        else:
+        if isinstance(step, Record) and step.at_ns > due_ns:
+            due_ns = step.at_ns
+            yield Until(due_ns)
+        if not isinstance(step, (Record, Verbatim)):
             yield step
+        elif step.data:
+            yield Write(step.data)
     for head in plan.heads:
         yield Write(head)
     if not plan.has_body:
-        for step in response.steps:
-            if isinstance(step, (Record, Verbatim)):
-                return
+        yield from opening_of(response)
+
+
+def _closing(plan: Plan, response: Response) -> Iterator[Action]:
+    """Go through what comes after the body, from its last chunk on."""
+    if plan.has_body and plan.chunked and response.last_chunk:
+        yield Write(last_chunk(plan.trailers))
+    for step in response.after_body:
+        if not isinstance(step, (Record, Verbatim)):
             yield step
+            if isinstance(step, (Reset, Close)):
+                return
+        elif step.data:
+            yield Write(step.data)
 
 
 def _plain(plan: Plan, response: Response) -> Iterator[Action]:
@@ -115,10 +113,8 @@ def _plain(plan: Plan, response: Response) -> Iterator[Action]:
             due_ns = action.at_ns
         elif isinstance(action, (Reset, Close)):
             return
-    if not plan.has_body:
-        return
     chunked = plan.chunked
-    for step in response.steps:
+    for step in response.steps if plan.has_body else ():
         if type(step) is Record:
             if step.at_ns > due_ns:
                 due_ns = step.at_ns
@@ -128,14 +124,14 @@ def _plain(plan: Plan, response: Response) -> Iterator[Action]:
             if data:
                 yield Write(b"%x\r\n%b\r\n" % (len(data), data) if chunked else data, tokens)
         elif isinstance(step, Verbatim):
-            if step.data:
+            if step.data and (chunked or not step.in_chunks):
                 yield Write(step.data, tokens)
         elif not isinstance(step, Record):
             yield step
             if isinstance(step, (Reset, Close)):
                 return
-    if chunked:
-        yield Write(last_chunk(plan.trailers), tokens)
+    for action in _closing(plan, response):
+        yield Write(action.data, tokens) if isinstance(action, Write) else action
 
 
 def _cut(plan: Plan, response: Response, cuts: Cuts, seed: int) -> Iterator[Action]:
@@ -159,16 +155,21 @@ def _cut(plan: Plan, response: Response, cuts: Cuts, seed: int) -> Iterator[Acti
             continue
         yield from waits.then([*wire.body(body.flush(), chunked=plan.chunked), *wire.flush()])
         if isinstance(step, Verbatim):
-            yield from waits.then(wire.push(step.data))
+            if plan.chunked or not step.in_chunks:
+                yield from waits.then(wire.push(step.data))
         else:
             yield from waits.then([step])
             if isinstance(step, (Reset, Close)):
                 return
-    writes = []
-    if plan.has_body:
-        writes += wire.body(body.end(), chunked=plan.chunked)
-        if plan.chunked:
-            writes += wire.push(last_chunk(plan.trailers), [(0, body.tokens)])
+    writes = wire.body(body.end(), chunked=plan.chunked) if plan.has_body else []
+    for action in _closing(plan, response):
+        if isinstance(action, Write):
+            writes += wire.push(action.data, [(0, body.tokens)])
+        else:
+            yield from waits.then([*writes, *wire.flush(), action])
+            writes = []
+            if isinstance(action, (Reset, Close)):
+                return
     yield from waits.then([*writes, *wire.flush()])
     yield from waits.rest()
 

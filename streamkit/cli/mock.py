@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import signal
@@ -14,8 +15,10 @@ import click
 
 from mockserver.config.options import click_options
 from streamkit import __version__
-from streamkit.cli.edge import CONTEXT, EXIT_CODES, say
+from streamkit.cli.edge import CONTEXT, EXIT_CODES, USAGE, fail, say
 from streamkit.cli.edge import run as run_trio
+from streamkit.cli.mock_help import GroupedHelp
+from streamkit.cli.mock_lists import endpoints, faults
 from streamkit.errors import ConfigError, DecodeError
 
 if TYPE_CHECKING:
@@ -30,10 +33,16 @@ __all__ = ["command"]
 
 DEFAULT_PORT: Final = 8765
 
+SPARE_DESCRIPTORS: Final = 64
+"""What a server has open beside its connections, and some more."""
+
 LOOPBACK: Final = "127.0.0.1"
 
+LAST_YEAR: Final = 2261
+"""Of times that are counted in ns since 1970 in 64 bits."""
 
-@click.group(invoke_without_command=True, context_settings=CONTEXT, epilog=EXIT_CODES)
+
+@click.group(cls=GroupedHelp, invoke_without_command=True, context_settings=CONTEXT, epilog=EXIT_CODES)
 @click.version_option(__version__, prog_name="mockserver")
 @click.option("--host", metavar="ADDRESS", default=LOOPBACK, show_default=True, help="The address to listen on.")
 @click.option(
@@ -49,7 +58,9 @@ LOOPBACK: Final = "127.0.0.1"
     "--journal-bytes", type=click.IntRange(min=0), metavar="N", default=0, help="Keep N bytes of each response too."
 )
 @click.option("--replay", type=click.Path(path_type=Path), metavar="CASSETTE", help="Play what was recorded.")
-@click.option("--speed", type=click.FloatRange(min=0, min_open=True), default=1.0, help="How fast it is played.")
+@click.option(
+    "--speed", type=click.FloatRange(min=0, min_open=True), metavar="X", help="Play it X times as fast.  [default: 1]"
+)
 @click.option("--tls", is_flag=True, help="Speak TLS, with a throw-away certificate (pip install 'streamkit[tls]').")
 @click.option(
     "--tls-ca", type=click.Path(path_type=Path), metavar="FILE", help="Where to write the authority that clients trust."
@@ -62,18 +73,39 @@ LOOPBACK: Final = "127.0.0.1"
 @click_options("settings")
 @click.pass_context
 def command(ctx: click.Context, /, settings: list[Pair], **options: Any) -> None:  # noqa: ANN401 - click's, by name
-    """Run an LLM server whose every byte and microsecond is chosen.
+    """Run an LLM server whose every byte and moment is chosen.
 
     It speaks Ollama, OpenAI (chat, completions, responses), Anthropic, Gemini, AG-UI and plain text, at their usual
     paths. Each setting can also be given to a single request, in the header X-Mock: "rate=50; fault=reset@token:5".
 
     \b
-    Example: twenty tokens a second, every write one byte
-      mockserver --rate 20 --split every-byte
-      curl -N localhost:8765/api/chat -d '{"model":"m","messages":[{"role":"user","content":"Hello"}]}'
+    Examples:
+      mockserver --rate 20                                   twenty tokens a second
+      mockserver --rate 20 --split every-byte                and every write is one byte
+      mockserver --ttft 300ms --rate 50 --gaps gamma:1.5     in bursts, as from a busy model
+      mockserver --fault status:429:1,first:2                two requests are refused
+      mockserver --fault reset@token:5                       every stream dies after five tokens
+      mockserver --port 0 --ready-json --seed 7              for scripts: any free port, one seed
+      streamkit mock --rate 20                               the same as the first
+
+    \b
+    Then, in another terminal:
+      curl -N localhost:8765/api/chat -d '{"model":"m","messages":[{"role":"user","content":"Hi"}]}'
     """
     if ctx.invoked_subcommand is None:
         serve(settings, options)
+    elif misplaced := options_given(ctx):
+        raise click.UsageError(
+            f"{' '.join(misplaced)} before {ctx.invoked_subcommand} would do nothing;"
+            f" what {ctx.invoked_subcommand} takes stands behind it"
+        )
+
+
+def options_given(ctx: click.Context) -> list[str]:
+    """Return the options that were written on the command line."""
+    given = click.core.ParameterSource.COMMANDLINE
+    options = [each for each in ctx.command.params if each.name and ctx.get_parameter_source(each.name) is given]
+    return [each.opts[0] for each in options]
 
 
 def serve(settings: list[Pair], options: dict[str, Any]) -> None:
@@ -81,21 +113,50 @@ def serve(settings: list[Pair], options: dict[str, Any]) -> None:
     from mockserver.journal import Journal
 
     try:
+        check_together(options)
         config = config_of(settings, options)
         certificate = certificate_for(options) if options["tls"] else None
         journal = Journal(keep_bytes=options["journal_bytes"], path=options["journal"])
     except ConfigError as error:
-        raise click.UsageError(str(error)) from None
+        fail(str(error), USAGE)
     from mockserver.app import MockServer
+
+    allow_descriptors(config.limits.max_connections)
 
     mock = MockServer(config, journal)
     logged = os.isatty(2) if options["log"] is None else options["log"]
     if logged:
         journal.on_end = log
+    journal.on_failure = lambda error: say(f"{error.strerror}; it ends here")
     try:
         run_trio(lambda: main(mock, options, certificate))
     finally:
         journal.close()
+
+
+def check_together(options: dict[str, Any]) -> None:
+    """Refuse an option that would do nothing without another one.
+
+    Raises:
+        ConfigError: there is one.
+    """
+    if options["tls_ca"] is not None and not options["tls"]:
+        raise ConfigError("--tls-ca does nothing without --tls: add it")
+    if options["speed"] is not None and options["replay"] is None:
+        raise ConfigError("--speed does nothing without --replay CASSETTE: add it, or set --rate")
+
+
+def allow_descriptors(max_connections: int) -> None:
+    """Raise the soft limit on open files as far as that many connections want and the system lets us."""
+    import resource
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = max_connections + SPARE_DESCRIPTORS
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):  # then connections beyond the limit wait to be accepted
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
 
 
 async def main(mock: MockServer, options: dict[str, Any], certificate: ThrowawayCertificate | None) -> None:
@@ -115,15 +176,26 @@ async def main(mock: MockServer, options: dict[str, Any], certificate: Throwaway
 
 
 def announce(url: str, facts: dict[str, object], *, as_json: bool) -> None:
-    """Say that the server is ready, and where."""
+    """Say that the server is ready, and where.
+
+    Raises:
+        BrokenResourceError: nobody is there any more to be told.
+        OSError: it cannot be written.
+    """
     if as_json:
         from streamkit.codecs.jsontext import encode_value
 
-        click.echo(encode_value({"url": url, "pid": os.getpid(), **facts}))
+        line = encode_value({"url": url, "pid": os.getpid(), **facts}).decode()
     else:
         shown = ", ".join(f"{name} {value}" for name, value in facts.items() if "\n" not in str(value))
-        click.echo(f"ready at {url} ({shown})")
-    sys.stdout.flush()
+        line = f"ready at {url} ({shown})"
+    try:
+        click.echo(line)
+        sys.stdout.flush()
+    except BrokenPipeError as error:
+        import trio
+
+        raise trio.BrokenResourceError("standard output is closed") from error
 
 
 def log(entry: Entry) -> None:
@@ -167,7 +239,7 @@ def config_of(settings: list[Pair], options: dict[str, Any]) -> ServerConfig:
         models=options["models"] or None,
         slots=options["slots"],
         limits=limits,
-        replay=replay_of(options["replay"], options["speed"]),
+        replay=replay_of(options["replay"], options["speed"] or 1.0),
         admin_token=options["admin_token"],
     )
 
@@ -205,6 +277,8 @@ def clock_of(text: str | None) -> int | None:
     if kind != "fixed":
         raise ConfigError(f"--clock is fixed:ISO, for instance fixed:2026-01-01T12:00:00, not {text!r}")
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    if not 1970 <= moment.year <= LAST_YEAR:
+        raise ConfigError(f"--clock {text}: the year is from 1970 to {LAST_YEAR}")
     return int(moment.timestamp()) * 10**9 + moment.microsecond * 1000
 
 
@@ -238,9 +312,10 @@ def replay_of(path: Path | None, speed: float) -> Replay | None:
 )
 @click.option("--ready-json", is_flag=True, help="Print one line of JSON when ready, for scripts.")
 def record_command(upstream: str, cassette: Path, host: str, port: int, *, ready_json: bool) -> None:
-    """Stand in front of a real server, and write down every read of its answers with its bytes and its time.
+    """Stand in front of a real server, and record it.
 
-    Keys and cookies are not written. Stop it with Ctrl-C; every finished line is in the file by then.
+    Every read of its answers is written down, with its bytes and its time. Keys and cookies are not. Stop it with
+    Ctrl-C; every finished line is in the file by then.
 
     \b
     Example:
@@ -254,7 +329,7 @@ def record_command(upstream: str, cassette: Path, host: str, port: int, *, ready
     try:
         target = parse_upstream(upstream)
     except ConfigError as error:
-        raise click.UsageError(str(error)) from None
+        fail(str(error), USAGE)
     run_trio(partial(record_main, target, cassette, host, port, ready_json=ready_json))
 
 
@@ -277,3 +352,7 @@ async def record_main(upstream: Upstream, cassette: Path, host: str, port: int, 
             announce(url_of(host, listeners[0].port), {"cassette": str(cassette)}, as_json=ready_json)
             await anext(signals)
             nursery.cancel_scope.cancel()
+
+
+command.add_command(endpoints)
+command.add_command(faults)

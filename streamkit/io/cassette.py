@@ -16,8 +16,9 @@ never go back within an exchange. Bytes are `text` where they are UTF-8 and that
 `base64`.
 
 Written line by line, each with one system call, so an interrupted recording is readable up to where it was: an
-exchange without its end was cut. Values of secret headers and parameters are not written (`streamkit.http.redact`);
-bodies are, whatever is in them. Not for recordings that do not fit into memory: the reader keeps all of it.
+exchange without its end was cut. Secrets of requests are not written (`streamkit.http.redact`: headers, parameters,
+keys of JSON bodies); what the server answers is, whatever is in it. Not for recordings that do not fit into memory: the
+reader keeps all of it.
 """
 
 from __future__ import annotations

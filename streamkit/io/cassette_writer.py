@@ -15,7 +15,7 @@ from typing import BinaryIO, Literal, Self
 import msgspec
 
 from streamkit.errors import ConfigError, StageStateError
-from streamkit.http.redact import redacted_headers, redacted_target
+from streamkit.http.redact import redacted_body, redacted_headers, redacted_target
 from streamkit.io.cassette import VERSION, Ended, EndLine, HeaderLine, Line, Read, ReadLine, RequestLine
 
 __all__ = ["CassetteWriter", "create_cassette"]
@@ -70,7 +70,7 @@ class CassetteWriter:
         """
         self._last += 1
         shown = tuple(redacted_headers(headers))
-        fields = _as_fields(body)
+        fields = _as_fields(redacted_body(body))
         self._write(RequestLine(self._last, method, redacted_target(target), version, shown, **fields))
         self._times[self._last] = 0
         return self._last

@@ -50,7 +50,7 @@ FILTERS: tuple[tuple[str, ...], ...] = (
     ("streamkit", "text"),
     ("streamkit", "collect"),
 )
-COMMANDS = (*FILTERS, ("streamkit", "dialects"))
+COMMANDS = (*FILTERS, ("streamkit", "dialects"), ("streamkit", "mock"))
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc or uses a pipe in packet mode")
 

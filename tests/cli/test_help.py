@@ -11,9 +11,11 @@ import pytest
 from streamkit.cli.group import COMMANDS as NAMES
 from tests.cli.harness import COMMANDS, FILTERS, FRAMINGS, Filter, Result, run
 
-every_command = pytest.mark.parametrize("command", [("streamkit",), *COMMANDS], ids=" ".join)
+SERVERS = (("mockserver",), ("mockserver", "record"))
+
+every_command = pytest.mark.parametrize("command", [("streamkit",), *COMMANDS, *SERVERS], ids=" ".join)
 every_filter = pytest.mark.parametrize("command", FILTERS, ids=" ".join)
-every_own = pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+every_own = pytest.mark.parametrize("command", [*COMMANDS, *SERVERS], ids=" ".join)
 
 
 @functools.cache
@@ -53,6 +55,38 @@ OPTIONS = {
     "text": ["from", "strict", "reasoning", "max-record-bytes"],
     "collect": ["from", "to", "strict", "model", "id", "max-bytes", "max-record-bytes"],
     "dialects": ["json"],
+    "mock": [
+        *(
+            "host",
+            "port",
+            "seed",
+            "scenarios",
+            "clock",
+            "slots",
+            "model",
+            "journal",
+            "replay",
+            "speed",
+            "tls",
+            "tls-ca",
+        ),
+        *(
+            "ready-json",
+            "log",
+            "say",
+            "text",
+            "rate",
+            "ttft",
+            "gaps",
+            "split",
+            "chunks",
+            "framing",
+            "fault",
+            "gate",
+            "retry",
+        ),
+    ],
+    "record": ["upstream", "cassette", "host", "port", "ready-json"],
 }
 
 
@@ -60,7 +94,7 @@ OPTIONS = {
 def test_help_explains_every_option(command: tuple[str, ...]) -> None:
     """Each is named, followed by words."""
     text = help_of(command).out.decode()
-    for option in [*OPTIONS[command[-1]], "help"]:
+    for option in [*OPTIONS[command[-1].replace("mockserver", "mock")], "help"]:
         assert re.search(rf"^ +(-\w, )?--{option}\b.*(\n +)?.*[a-z]{{3}}", text, re.MULTILINE), option
 
 
@@ -69,10 +103,10 @@ def test_help_names_the_file(command: tuple[str, ...]) -> None:
     assert "[FILE]" in help_of(command).out.decode()
 
 
-@pytest.mark.parametrize("name", FRAMINGS)
-def test_the_same_help_under_both_names(name: str) -> None:
+@pytest.mark.parametrize(("name", "under"), [*((name, name) for name in FRAMINGS), ("mockserver", "mock")])
+def test_the_same_help_under_both_names(name: str, under: str) -> None:
     """A command of its own and the one under `streamkit` are one command."""
-    own, under = (help_of(command).out.decode() for command in ((name,), ("streamkit", name)))
+    own, under = (help_of(command).out.decode() for command in ((name,), ("streamkit", under)))
     flags = re.compile(r"^ +(--[a-z-]+)", re.MULTILINE)
     assert set(flags.findall(own)) - {"--version"} == set(flags.findall(under)) - {"--version"}
 
@@ -84,7 +118,7 @@ def test_streamkit_lists_its_commands() -> None:
     assert {command[-1] for command in COMMANDS} == set(NAMES)
 
 
-@pytest.mark.parametrize("command", ["streamkit", "ndjson-to-sse", "sse-to-ndjson"])
+@pytest.mark.parametrize("command", ["streamkit", "ndjson-to-sse", "sse-to-ndjson", "mockserver"])
 def test_version(command: str) -> None:
     result = run(command, "--version")
     assert (result.code, result.err) == (0, "")

@@ -163,7 +163,7 @@ def test_reset_forgets_the_id_and_asks_for_retry_again() -> None:
         None,
         17,
         {"data": "a"},
-        object(),
+        pytest.param(object(), id="object()"),
     ],
     ids=repr,
 )

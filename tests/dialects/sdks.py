@@ -1,7 +1,7 @@
 """What the official Python SDKs make of a stream: each used as its users do, each reduced to the same `View`.
 
 An SDK that raises has judged the stream as failed: that is a `Failed`. AG-UI has no Python client, so its own models
-read each event, and what they add up to is added up here.
+read each event, and what they add up to is added up here. All of them offer `TOOLS`, where there is a way to.
 """
 
 from __future__ import annotations
@@ -65,6 +65,25 @@ def openai_client(base_url: str) -> openai.OpenAI:
 
 QUESTION: Any = [{"role": "user", "content": "?"}]
 
+TOOLS: dict[str, dict[str, Any]] = {
+    "look": {"type": "object", "properties": {"at": {"type": "string"}}, "required": ["at"]},
+    "find": {"type": "object", "properties": {"n": {"type": "integer"}, "deep": {"type": "boolean"}}},
+}
+"""The tools that are offered, and the schemas of their arguments."""
+
+FUNCTIONS: Any = [{"name": name, "description": name, "parameters": schema} for name, schema in TOOLS.items()]
+
+CHAT_TOOLS: Any = [{"type": "function", "function": function} for function in FUNCTIONS]
+RESPONSES_TOOLS: Any = [{"type": "function", **function} for function in FUNCTIONS]
+ANTHROPIC_TOOLS: Any = [{"name": name, "input_schema": schema} for name, schema in TOOLS.items()]
+GEMINI_TOOLS: Any = [
+    genai_types.Tool(
+        function_declarations=[
+            genai_types.FunctionDeclaration(name=name, parameters_json_schema=schema) for name, schema in TOOLS.items()
+        ]
+    )
+]
+
 
 class ChatPieces:
     """What the chunks of a chat completion add up to, as users add it up who take them one by one."""
@@ -81,7 +100,7 @@ class ChatPieces:
         if usage:
             counts: Mapping[str, int] = usage if isinstance(usage, dict) else usage.model_dump()
             self.usage = counts["prompt_tokens"], counts["completion_tokens"]
-        for choice in chunk.choices:
+        for choice in chunk.choices or ():
             if choice.index:
                 continue
             delta, more = choice.delta, choice.delta.model_extra or {}
@@ -89,10 +108,8 @@ class ChatPieces:
             self.reasoning.append(more.get("reasoning_content") or more.get("reasoning") or "")
             for call in delta.tool_calls or ():
                 name, arguments = self.calls.get(call.index, ("", ""))
-                self.calls[call.index] = (
-                    name + (call.function.name or ""),
-                    arguments + (call.function.arguments or ""),
-                )
+                piece = f"{call.function.arguments or ''}"  # some servers send what is no string
+                self.calls[call.index] = name + (call.function.name or ""), arguments + piece
             self.finish = choice.finish_reason or self.finish
 
     def view(self) -> View:
@@ -101,15 +118,24 @@ class ChatPieces:
 
 
 def parsed(arguments: str) -> object:
-    """Parse arguments as every user does; some servers send none for a call without parameters."""
-    return json.loads(arguments or "{}")
+    """Parse arguments as every user does; some servers send none for a call without parameters.
+
+    What cannot be parsed stays the text that the SDK has handed out.
+    """
+    try:
+        return json.loads(arguments or "{}")
+    except (TypeError, ValueError):
+        return str(arguments)
 
 
 @referee
 def view_of_openai_chat(base_url: str) -> View:
     """`chat.completions.stream()`: the helper that puts the answer together."""
     pieces = ChatPieces()
-    with openai_client(base_url) as client, client.chat.completions.stream(model="m", messages=QUESTION) as stream:
+    with (
+        openai_client(base_url) as client,
+        client.chat.completions.stream(model="m", messages=QUESTION, tools=CHAT_TOOLS) as stream,
+    ):
         for event in stream:
             if event.type == "chunk":
                 pieces.add(event.chunk)
@@ -130,7 +156,7 @@ def view_of_openai_chat_chunks(base_url: str) -> View:
     pieces = ChatPieces()
     with (
         openai_client(base_url) as client,
-        client.chat.completions.create(model="m", messages=QUESTION, stream=True) as stream,
+        client.chat.completions.create(model="m", messages=QUESTION, tools=CHAT_TOOLS, stream=True) as stream,
     ):
         for chunk in stream:
             pieces.add(chunk)
@@ -158,7 +184,10 @@ def view_of_openai_responses(base_url: str) -> View:
     """`responses.stream()`: the deltas, and the finished response, which has to be what they add up to."""
     deltas: list[str] = []
     final: Any = None
-    with openai_client(base_url) as client, client.responses.stream(model="m", input="?") as stream:
+    with (
+        openai_client(base_url) as client,
+        client.responses.stream(model="m", input="?", tools=RESPONSES_TOOLS) as stream,
+    ):
         for event in stream:
             if event.type in {"response.output_text.delta", "response.refusal.delta"}:
                 deltas.append(event.delta)
@@ -204,7 +233,7 @@ def view_of_anthropic(base_url: str) -> View:
     options: Any = {"max_retries": 0, "timeout": TIMEOUT_S, "http_client": http_client}
     with (
         anthropic.Anthropic(base_url=base_url, api_key="none", **options) as client,
-        client.messages.stream(model="m", max_tokens=9, messages=QUESTION) as stream,
+        client.messages.stream(model="m", max_tokens=999, messages=QUESTION, tools=ANTHROPIC_TOOLS) as stream,
     ):
         message = stream.get_final_message()
     return view_of_message(message)
@@ -229,7 +258,7 @@ def view_of_message(message: anthropic.types.Message) -> View:
 def view_of_ollama_chat(base_url: str) -> View:
     """`Client.chat(stream=True)`."""
     with ollama.Client(host=base_url, timeout=TIMEOUT_S, **NO_TLS) as client:
-        parts = list(client.chat(model="m", messages=QUESTION, stream=True))
+        parts = list(client.chat(model="m", messages=QUESTION, tools=CHAT_TOOLS, stream=True))
     return view_of_parts(parts)
 
 
@@ -274,7 +303,8 @@ def view_of_gemini(base_url: str) -> View:
     calls: list[tuple[str, Any]] = []
     finish, usage = None, None
     with genai.Client(api_key="none", vertexai=False, http_options=options) as client:
-        for chunk in client.models.generate_content_stream(model="m", contents="?"):
+        config = genai_types.GenerateContentConfig(tools=GEMINI_TOOLS)
+        for chunk in client.models.generate_content_stream(model="m", contents="?", config=config):
             counts = chunk.usage_metadata
             if counts is not None:
                 read = (counts.prompt_token_count or 0) + (counts.tool_use_prompt_token_count or 0)
@@ -297,16 +327,34 @@ def view_of_gemini(base_url: str) -> View:
 AG_UI_EVENT: TypeAdapter[Any] = TypeAdapter(ag_ui.core.Event)
 
 
+AG_UI_RUN = ag_ui.core.RunAgentInput(
+    thread_id="thread",
+    run_id="run",
+    state={},
+    messages=[ag_ui.core.UserMessage(id="1", content="?")],
+    tools=[ag_ui.core.Tool(**function) for function in FUNCTIONS],
+    context=[],
+    forwarded_props={},
+)
+
+
 class RunError(Exception):
     """The run says itself that it has failed."""
 
 
+def ag_ui_events(url: str, run: ag_ui.core.RunAgentInput) -> list[Any]:
+    """Ask as the protocol's own models write it; they read each event's data too."""
+    body = run.model_dump_json(by_alias=True).encode()
+    request = urllib.request.Request(url, body, {"Content-Type": "application/json"})  # noqa: S310 - our own server
+    with urllib.request.urlopen(request, timeout=TIMEOUT_S) as response:  # noqa: S310
+        lines = response.read().split(b"\n")
+    return [AG_UI_EVENT.validate_json(line[6:]) for line in lines if line.startswith(b"data: ")]
+
+
 @referee
 def view_of_ag_ui(base_url: str) -> View:
-    """The protocol's own models on each event's data, and their sum."""
-    with urllib.request.urlopen(base_url, timeout=TIMEOUT_S) as response:  # noqa: S310 - it is our own server
-        lines = response.read().split(b"\n")
-    events = [AG_UI_EVENT.validate_json(line[6:]) for line in lines if line.startswith(b"data: ")]
+    """What the events add up to."""
+    events = ag_ui_events(base_url, AG_UI_RUN)
     text: list[str] = []
     reasoning: list[str] = []
     calls: dict[str, tuple[str, str]] = {}

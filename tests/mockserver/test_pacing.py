@@ -99,7 +99,7 @@ def cut_normal_share(x: float) -> float:
         (Gamma(1.0), lambda x: 1 - exp(-x)),
         (Gamma(sqrt(0.5)), lambda x: 1 - exp(-2 * x) * (1 + 2 * x)),
     ],
-    ids=str,
+    ids=lambda value: "" if callable(value) else str(value),
 )
 def test_the_shape_is_the_one_that_is_claimed(gaps: Gaps, share_below: Callable[[float], float]) -> None:
     """Kolmogorov and Smirnov's distance, which a wrong shape exceeds many times over (see the next test)."""

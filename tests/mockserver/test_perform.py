@@ -31,14 +31,13 @@ class Stage:
         self.writes = writes
         self.gates = Gates()
         self.slots = Slots(slots)
-        self.pacer = Pacer()
+        self.performer = Performer(self.gates, Pacer())
         self.journal = Journal(keep_bytes=1000)
 
     async def handle(self, exchange: Exchange) -> None:
         entry = self.journal.begin()
         entry.origin_ns = entry.arrived_ns = exchange.request.arrived_ns
-        performer = Performer(self.gates, self.pacer, self.slots)
-        await performer.perform(self.script, exchange, entry, writes=self.writes)
+        await self.performer.perform(self.script, exchange, entry, writes=self.writes, slots=self.slots)
 
     def connect(self, nursery: trio.Nursery) -> WireStream:
         client, server = memory_pair()

@@ -1,8 +1,10 @@
-// What the official JavaScript SDKs make of streams. Started once by tests/dialects/test_node_sdks.py:
+// What the official JavaScript SDKs make of streams. Started once by tests/dialects/test_node_sdks.py, and by
+// tests/mockserver/test_node_sdks.py:
 //   node view.mjs FOLDER_WITH_NODE_MODULES < JOBS
-// JOBS is a list as JSON: {"sdk": "openai-chat", "url": "http://127.0.0.1:..."} each. The answer to each is a line of
-// JSON, in the order of the jobs: {"text", "reasoning", "calls": [[name, arguments]...], "finish", "usage": [in, out]},
-// where finish is the vendor's word or null; or {"failed": class of the error, "message"}.
+// JOBS is a list as JSON: {"sdk": "openai-chat", "url": "http://127.0.0.1:..."} each, and maybe "headers" that the SDK
+// is to send. All offer the same tools, where there is a way to. The answer to each is a line of JSON, in the order of
+// the jobs: {"text", "reasoning", "calls": [[name, arguments]...], "finish", "usage": [in, out]}, where finish is the
+// vendor's word or null; or {"failed": class of the error, "message"}.
 import { createRequire } from "node:module";
 import { join } from "node:path";
 import { text as textOf } from "node:stream/consumers";
@@ -18,8 +20,23 @@ const TIMEOUT_MS = 20000;
 const AT_ONCE = 8;
 
 const messages = [{ role: "user", content: "?" }];
-const openai = (baseURL) => new OpenAI({ baseURL, apiKey: "none", maxRetries: 0, timeout: TIMEOUT_MS });
-const parsed = (json) => JSON.parse(json || "{}");
+const functions = [
+  { name: "look", parameters: { type: "object", properties: { at: { type: "string" } }, required: ["at"] } },
+  { name: "find", parameters: { type: "object", properties: { n: { type: "integer" }, deep: { type: "boolean" } } } },
+].map((each) => ({ ...each, description: each.name }));
+const tools = functions.map((each) => ({ type: "function", function: each }));
+const openai = (baseURL, defaultHeaders) =>
+  new OpenAI({ baseURL, apiKey: "none", maxRetries: 0, timeout: TIMEOUT_MS, defaultHeaders });
+
+// Arguments, parsed as every user does; as they are, if that cannot be done.
+function parsed(json) {
+  try {
+    return JSON.parse(json || "{}");
+  } catch {
+    return json;
+  }
+}
+
 const empty = () => ({ text: "", reasoning: "", calls: [], finish: null, usage: null });
 
 // What the chunks of a chat completion add up to, for those who take them one by one.
@@ -31,7 +48,7 @@ class ChatPieces {
     const { view } = this;
     const usage = chunk.usage ?? chunk.x_groq?.usage;
     if (usage) view.usage = [usage.prompt_tokens, usage.completion_tokens];
-    for (const { index, delta, finish_reason } of chunk.choices) {
+    for (const { index, delta, finish_reason } of chunk.choices ?? []) {
       if (index !== 0) continue;
       view.text += (delta.content ?? "") + (delta.refusal ?? "");
       view.reasoning += delta.reasoning_content || delta.reasoning || "";
@@ -51,9 +68,9 @@ class ChatPieces {
 }
 
 const readers = {
-  async "openai-chat"(url) {
+  async "openai-chat"(url, headers) {
     const pieces = new ChatPieces();
-    const stream = openai(url).chat.completions.stream({ model: "m", messages });
+    const stream = openai(url, headers).chat.completions.stream({ model: "m", messages, tools });
     stream.on("chunk", (chunk) => pieces.add(chunk));
     let completion;
     try {
@@ -68,17 +85,19 @@ const readers = {
     return { ...pieces.view, text: (message.content ?? "") + (message.refusal ?? ""), calls, finish };
   },
 
-  async "openai-chat-chunks"(url) {
+  async "openai-chat-chunks"(url, headers) {
     const pieces = new ChatPieces();
-    for await (const chunk of await openai(url).chat.completions.create({ model: "m", messages, stream: true })) {
+    const request = { model: "m", messages, tools, stream: true };
+    for await (const chunk of await openai(url, headers).chat.completions.create(request)) {
       pieces.add(chunk);
     }
     return pieces.end();
   },
 
-  async "openai-completions"(url) {
+  async "openai-completions"(url, headers) {
     const view = empty();
-    for await (const chunk of await openai(url).completions.create({ model: "m", prompt: "?", stream: true })) {
+    const request = { model: "m", prompt: "?", stream: true };
+    for await (const chunk of await openai(url, headers).completions.create(request)) {
       if (chunk.usage) view.usage = [chunk.usage.prompt_tokens, chunk.usage.completion_tokens];
       for (const choice of chunk.choices) {
         if (choice.index !== 0) continue;
@@ -89,9 +108,10 @@ const readers = {
     return view;
   },
 
-  async "openai-responses"(url) {
+  async "openai-responses"(url, headers) {
     const view = empty();
-    const stream = openai(url).responses.stream({ model: "m", input: "?" });
+    const tools = functions.map((each) => ({ type: "function", ...each }));
+    const stream = openai(url, headers).responses.stream({ model: "m", input: "?", tools });
     let deltas = "";
     for await (const event of stream) {
       if (/^response\.(output_text|refusal)\.delta$/.test(event.type)) deltas += event.delta;
@@ -107,17 +127,22 @@ const readers = {
         view.calls.push([item.name, parsed(item.arguments)]);
       }
     }
-    if (deltas !== view.text) throw new Error("the deltas are not what the finished response has");
+    if (deltas !== view.text) {
+      const message = "the deltas are not what the finished response has";
+      throw Object.assign(new Error(message), { name: "InconsistentError" });
+    }
     const status = response.status === "in_progress" ? null : response.status;
     view.finish = response.incomplete_details?.reason ?? status;
     if (response.usage) view.usage = [response.usage.input_tokens, response.usage.output_tokens];
     return view;
   },
 
-  async anthropic(url) {
+  async anthropic(url, headers) {
     const view = empty();
-    const client = new Anthropic({ baseURL: url, apiKey: "none", maxRetries: 0, timeout: TIMEOUT_MS });
-    const message = await client.messages.stream({ model: "m", max_tokens: 9, messages }).finalMessage();
+    const options = { apiKey: "none", maxRetries: 0, timeout: TIMEOUT_MS, defaultHeaders: headers };
+    const client = new Anthropic({ baseURL: url, ...options });
+    const tools = functions.map(({ name, parameters }) => ({ name, input_schema: parameters }));
+    const message = await client.messages.stream({ model: "m", max_tokens: 999, messages, tools }).finalMessage();
     for (const block of message.content) {
       if (block.type === "text") view.text += block.text;
       else if (block.type === "thinking") view.reasoning += block.thinking;
@@ -128,9 +153,10 @@ const readers = {
     return { ...view, finish: message.stop_reason, usage: [read, output_tokens] };
   },
 
-  async "ollama-chat"(host) {
+  async "ollama-chat"(host, headers) {
     const view = empty();
-    for await (const { message, ...part } of await new Ollama({ host }).chat({ model: "m", messages, stream: true })) {
+    const request = { model: "m", messages, tools, stream: true };
+    for await (const { message, ...part } of await new Ollama({ host, headers }).chat(request)) {
       view.text += message.content ?? "";
       view.reasoning += message.thinking ?? "";
       for (const call of message.tool_calls ?? []) view.calls.push([call.function.name, call.function.arguments]);
@@ -139,9 +165,10 @@ const readers = {
     return view;
   },
 
-  async "ollama-generate"(host) {
+  async "ollama-generate"(host, headers) {
     const view = empty();
-    for await (const part of await new Ollama({ host }).generate({ model: "m", prompt: "?", stream: true })) {
+    const request = { model: "m", prompt: "?", stream: true };
+    for await (const part of await new Ollama({ host, headers }).generate(request)) {
       view.text += part.response ?? "";
       view.reasoning += part.thinking ?? "";
       // Its types have no tool calls, its objects have.
@@ -151,12 +178,13 @@ const readers = {
     return view;
   },
 
-  async "ag-ui"(url) {
+  async "ag-ui"(url, headers) {
     const view = empty();
-    const agent = new HttpAgent({ url });
+    const initialMessages = [{ id: "1", ...messages[0] }];
+    const agent = new HttpAgent({ url, headers, threadId: "thread", initialMessages });
     let failure;
     const { newMessages } = await agent.runAgent(
-      { runId: "run" },
+      { runId: "run", tools: functions },
       {
         onRunErrorEvent({ event }) {
           failure = Object.assign(new Error(event.message), { name: "RunError" }); // the run itself resolves
@@ -178,10 +206,11 @@ const readers = {
     return view;
   },
 
-  async "vercel-ui"(api) {
+  async "vercel-ui"(api, headers) {
     const view = empty();
     const options = { trigger: "submit-message", chatId: "chat", messageId: undefined, messages: [] };
-    const chunks = await new DefaultChatTransport({ api }).sendMessages({ ...options, abortSignal: undefined });
+    const transport = new DefaultChatTransport({ api, headers });
+    const chunks = await transport.sendMessages({ ...options, abortSignal: undefined });
     // The message has no place for why the model stopped; applications take it from the chunk.
     const noted = new TransformStream({
       transform(chunk, controller) {
@@ -209,9 +238,9 @@ function closing({ done_reason: finish, prompt_eval_count, eval_count }) {
   return { finish, usage: [prompt_eval_count ?? 0, eval_count ?? 0] };
 }
 
-async function answered({ sdk, url }) {
+async function answered({ sdk, url, headers = {} }) {
   try {
-    return await readers[sdk](url);
+    return await readers[sdk](url, headers);
   } catch (error) {
     const kind = error?.name && error.name !== "Error" ? error.name : error?.constructor?.name;
     return { failed: kind ?? "unknown", message: String(error?.message ?? error) };

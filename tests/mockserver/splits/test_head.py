@@ -12,7 +12,7 @@ import pytest
 from mockserver.response import Framing, Record, Response, Verbatim
 from mockserver.script import Gate, Reset, Script, Write
 from mockserver.splits import Cuts, script_of
-from tests.mockserver.split_wires import read_by_h11, wire_of
+from tests.mockserver.splits.split_wires import read_by_h11, wire_of
 
 NATURAL = Cuts()
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mockserver.ask import Tool
-from tests.mockserver.asking import answer, ask, question, refusal, refused
+from tests.mockserver.vendors.asking import answer, ask, question, refusal, refused
 
 MESSAGES = "/v1/messages"
 

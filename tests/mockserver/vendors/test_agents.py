@@ -10,7 +10,7 @@ from mockserver.ask import Ask, Tool
 from mockserver.vendors import Facts
 from streamkit.dialects.events import Start
 from streamkit.dialects.registry import DIALECTS
-from tests.mockserver.asking import answer, ask, question, refusal, refused
+from tests.mockserver.vendors.asking import answer, ask, question, refusal, refused
 
 HELLO: dict[str, Any] = {"id": "1", "role": "user", "content": "Hello you"}
 SCHEMA = {"type": "object", "properties": {"city": {"type": "string"}}}

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from mockserver.faults.table import Context, apply_faults, fault_of
 from mockserver.response import Headers, Record, Response, Step, Verbatim
-from mockserver.script import Close, Gate, Reset, Stall
+from mockserver.script import Close, Gate, Reset, Stall, Write
+from mockserver.splits import Cuts, script_of
 from streamkit.dialects.registry import DIALECTS
 
 A, B, END = Record(b"a\n", 1, 10), Record(b"bb\n", 2, 20), Record(b"end\n", 2, 30, is_terminator=True)
@@ -19,7 +20,14 @@ def after(*faults: str, response: Response = STREAM, context: Context = CONTEXT)
 
 
 def steps(*faults: str, response: Response = STREAM) -> list[Step]:
-    return [*after(*faults, response=response).steps]
+    return sent(after(*faults, response=response))
+
+
+def sent(response: Response) -> list[Step]:
+    """The steps up to the one that breaks the body off."""
+    steps = [*response.steps]
+    breaks = [number for number, step in enumerate(steps) if isinstance(step, Close | Reset)]
+    return steps[: breaks[0] + 1] if breaks else steps
 
 
 def without_steps(response: Response) -> Response:
@@ -79,14 +87,27 @@ def test_reset_and_close() -> None:
 
 def test_a_body_with_a_length_that_is_broken_off_says_the_length_that_it_would_have_had() -> None:
     stream = replace(STREAM, framing="length")
-    assert after("reset", response=stream).length_error == len(b"bb\nend\n")
-    assert after("close@event:1+2", response=stream).length_error == len(b"\nend\n")
-    assert after("close", response=STREAM).length_error == 0
+    assert [*after("reset", response=stream).steps] == [A, Reset(), B, END]
+    assert [*after("close@event:1+2", response=stream).steps][2:] == [Close(), Record(b"\n", 2, 20), END]
+    for faults in (("reset", "length:+1"), ("length:+1", "reset"), ("reset@before-terminator", "reset", "length:+1")):
+        wire = b"".join(step.data for step in script_of(after(*faults), Cuts(), 1).actions if isinstance(step, Write))
+        assert b"Content-Length: 10\r\n" in wire
+        assert wire.endswith(b"\r\n\r\na\n")
+
+
+def test_what_was_cut_off_is_left_alone_by_later_faults() -> None:
+    for fault in ("drop@token:0", "no-terminator", "comment@before-terminator", "raw-u2028", "reorder@token:0"):
+        found = after("reset@token:1", fault)
+        assert [*found.steps][-3:] == [Reset(), B, END]
+
+
+def test_what_ends_a_body_before_a_break_leaves_no_break() -> None:
+    assert [*after("reset@token:1", "end@event:0").steps] == []
 
 
 def test_faults_after_the_one_that_ended_everything_do_nothing() -> None:
     found = after("reset", "stall@before-terminator", "no-terminator")
-    assert [*found.steps] == [A, Reset()]
+    assert sent(found) == [A, Reset()]
     assert found.notes == (
         "reset",
         "stall@before-terminator: did nothing, because the answer ends before that place",
@@ -95,14 +116,15 @@ def test_faults_after_the_one_that_ended_everything_do_nothing() -> None:
 
 
 def test_bad_chunk() -> None:
-    assert steps("bad-chunk") == [A, Verbatim(b"xyz\r\n"), B, END]
+    assert steps("bad-chunk") == [A, Verbatim(b"xyz\r\n", in_chunks=True), B, END]
     for framing in ("length", "close"):
         found = after("bad-chunk", response=replace(STREAM, framing=framing))
         assert found.notes == ("bad-chunk: did nothing, because the body is not chunked",)
 
 
 def test_no_last_chunk() -> None:
-    assert steps("no-last-chunk") == [A, B, END, Close()]
+    found = after("no-last-chunk")
+    assert ([*found.steps], found.last_chunk, found.after_body) == ([A, B, END], False, (Close(),))
 
 
 def test_length() -> None:
@@ -128,32 +150,33 @@ def test_trailers() -> None:
     assert after("trailers", response=replace(STREAM, framing="close")).trailers == ()
 
 
-def test_junk_after_end_comes_after_the_last_chunk_and_its_trailers() -> None:
-    assert steps("junk-after-end:more") == [A, B, END, Verbatim(b"0\r\n\r\nmore"), Close()]
-    assert steps("trailers:A=b", "junk-after-end")[3] == Verbatim(b"0\r\nA: b\r\n\r\njunk")
-
-
-def test_junk_after_end_is_not_part_of_a_length() -> None:
-    found = after("junk-after-end:more", response=replace(STREAM, framing="length"))
-    assert [*found.steps] == [A, B, END, Record(b"more", 2, 30)]
-    assert (found.length_error, found.close) == (-4, True)
+def test_junk_after_end_comes_after_the_response_and_is_no_part_of_it() -> None:
+    for framing in ("chunked", "length"):
+        found = after("junk-after-end:über", response=replace(STREAM, framing=framing))
+        assert ([*found.steps], found.length_error) == ([A, B, END], 0)
+        assert found.after_body == (Verbatim("über".encode()), Close())
     assert after("junk-after-end", response=replace(STREAM, framing="close")).notes == (
-        "junk-after-end: did nothing, because the body is not chunked",
+        "junk-after-end: did nothing, because nothing but the connection's end tells where the body ends",
     )
 
 
 def test_slow_close() -> None:
-    assert steps("slow-close:2s") == [A, B, END, Verbatim(b"0\r\n\r\n"), Stall(2_000_000_000), Close()]
-    found = after("slow-close", response=replace(STREAM, framing="close"))
-    assert [*found.steps] == [A, B, END, Stall(1_000_000_000)]
-    assert found.close
+    for framing in ("chunked", "length", "close"):
+        found = after("slow-close:2s", response=replace(STREAM, framing=framing))
+        assert ([*found.steps], found.after_body) == ([A, B, END], (Stall(2_000_000_000), Close()))
+
+
+def test_only_one_fault_happens_after_the_end() -> None:
+    found = after("slow-close", "no-last-chunk")
+    assert found.after_body == (Stall(1_000_000_000), Close())
+    assert found.notes[1] == "no-last-chunk: did nothing, because another fault ends it already"
 
 
 def test_a_document_has_no_middle_so_its_faults_come_after_the_head() -> None:
     document = Response(200, (), (Record(b"{}", 64, 5),), framing="length")
     context = Context(DIALECTS["ollama-chat"])
-    assert [*after("reset", response=document, context=context).steps] == [Reset()]
-    assert [*after("close@event:0+1", response=document, context=context).steps] == [Record(b"{", 0, 5), Close()]
+    assert sent(after("reset", response=document, context=context)) == [Reset()]
+    assert sent(after("close@event:0+1", response=document, context=context)) == [Record(b"{", 0, 5), Close()]
     [note] = after("error", response=document, context=context).notes
     assert note == "error: did nothing, because the answer is no stream of a dialect"
 

@@ -20,7 +20,7 @@ from google.genai import errors, types
 
 from mockserver.ask import Tool
 from mockserver.vendors import Facts
-from tests.mockserver.asking import Service, ask
+from tests.mockserver.vendors.asking import Service, ask
 
 # The SDKs' types for requests are unions of dozens; what is right is what they send.
 USER: Any = [{"role": "user", "content": "Hello you"}]

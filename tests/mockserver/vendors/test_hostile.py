@@ -15,7 +15,7 @@ from mockserver.ask import Ask, Question, RefusedError
 from mockserver.vendors import ENDPOINTS, find
 from streamkit.codecs.jsontext import encode_value
 from streamkit.dialects.registry import DIALECTS
-from tests.mockserver.asking import ANY, body_of, question
+from tests.mockserver.vendors.asking import ANY, body_of, question
 
 POSTS = sorted({endpoint.pattern for endpoint in ENDPOINTS if endpoint.method == "POST"})
 

@@ -14,7 +14,7 @@ from mockserver.faults.table import DEFECTS, FAULTS, fault_of
 from mockserver.response import Record, Response
 from streamkit.dialects.events import Event
 from streamkit.dialects.registry import DIALECTS
-from tests.mockserver.fault_answers import PLAIN, TOOLS, TWO_CHOICES, body_of, faulty, records_of, response_of
+from tests.mockserver.faults.fault_answers import PLAIN, TOOLS, TWO_CHOICES, body_of, faulty, records_of, response_of
 
 Row = tuple[str, Any]
 """An event's type, and its value, or its data where that is no JSON."""

@@ -8,7 +8,7 @@ import pytest
 
 from mockserver.ask import Tool
 from mockserver.vendors import Facts
-from tests.mockserver.asking import answer, ask, question, refusal, refused
+from tests.mockserver.vendors.asking import answer, ask, question, refusal, refused
 
 STREAM = "/v1beta/models/gemini-3:streamGenerateContent"
 DOCUMENT = "/v1beta/models/gemini-3:generateContent"

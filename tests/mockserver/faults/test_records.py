@@ -10,7 +10,7 @@ from mockserver.faults.table import Context, apply_faults, fault_of
 from mockserver.response import Record, Response, Step, Verbatim
 from mockserver.script import Close, Gate
 from streamkit.dialects.registry import DIALECTS
-from tests.mockserver.fault_answers import PLAIN, TOOLS, body_of, faulty, records_of, response_of
+from tests.mockserver.faults.fault_answers import PLAIN, TOOLS, body_of, faulty, records_of, response_of
 
 LINES: tuple[Step, ...] = (
     Record(b'{"n":1}\n', 1, 10),
@@ -213,7 +213,7 @@ def test_an_error_of_responses_goes_on_with_the_ids_and_numbers_of_the_answer() 
 
 
 def test_an_error_where_the_dialect_has_none_breaks_the_connection() -> None:
-    assert [*faulty("text", "error@token:1").steps][-1] == Close()
+    assert [*faulty("text", "error@token:1").steps][1] == Close()
 
 
 def test_an_error_after_a_broken_record_is_written_as_one_that_comes_first() -> None:

@@ -19,7 +19,7 @@ from mockserver.script import Close, Gate, Reset, Stall, Until, Write
 from mockserver.splits import Cuts, parse_cut, script_of
 from streamkit.codecs.policies import POLICIES
 from streamkit.errors import ConfigError
-from tests.mockserver.split_wires import read_by_h11, wire_of
+from tests.mockserver.splits.split_wires import read_by_h11, wire_of
 
 TEXTS = ["", "none", "size:3", "random:1:9", "every-byte", "lines", "events", "hostile", "coalesce:2", "size:1000"]
 NATURAL = Cuts()
@@ -384,7 +384,7 @@ def test_every_policy_is_a_way_to_cut() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("evrey-byte", "did you mean 'every-byte'?"),
+        ("evrey-byte", "did you mean every-byte?"),
         ("lines:3", "takes nothing"),
         ("size", "size:N"),
         ("size:0", "at least 1 byte"),

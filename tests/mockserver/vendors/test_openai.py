@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from mockserver.ask import Tool
-from tests.mockserver.asking import ask, question, refusal, refused
+from tests.mockserver.vendors.asking import ask, question, refusal, refused
 
 CHAT = "/v1/chat/completions"
 COMPLETIONS = "/v1/completions"

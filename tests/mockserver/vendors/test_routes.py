@@ -9,7 +9,7 @@ import pytest
 from mockserver.ask import Ask
 from mockserver.vendors import ENDPOINTS, Facts, find, headers_of, id_of
 from streamkit.dialects.registry import DIALECTS
-from tests.mockserver.asking import ANY, answer, ask, question, refusal
+from tests.mockserver.vendors.asking import ANY, answer, ask, question, refusal
 
 TWO = Facts(models=("llama3:8b", "mistral:latest"), created_ns=ANY.created_ns)
 

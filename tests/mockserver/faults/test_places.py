@@ -14,7 +14,7 @@ from mockserver.faults.table import FAULTS, Context, apply_faults
 from mockserver.response import Record, Response, Step, Steps, Verbatim
 from mockserver.script import Close, Gate, Reset, Stall
 from streamkit.dialects.registry import DIALECTS
-from tests.mockserver.fault_answers import PLAIN, TOOLS, context_of, response_of
+from tests.mockserver.faults.fault_answers import PLAIN, TOOLS, context_of, response_of
 
 ROLE, ONE, TWO_TO_FOUR, MARK, FIVE, FINISH, DONE = (
     Record(b"role", 0, 0),
