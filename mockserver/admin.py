@@ -71,7 +71,7 @@ def check(question: Question, token: str) -> None:
     origin = question.headers.get("origin")
     if origin is not None and authority_of(origin)[1] != host:
         raise RefusedError(403, f"the admin API does not answer pages of {origin}")
-    if token and not hmac.compare_digest(question.headers.get("x-mock-token", "").encode(), token.encode()):
+    if token and not hmac.compare_digest(question.headers.get("x-mock-token", "").encode("latin-1"), token.encode()):
         raise RefusedError(401, "the admin API wants its token in the header X-Mock-Token")
 
 

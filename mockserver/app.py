@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Final
@@ -17,8 +17,8 @@ from urllib.parse import parse_qsl
 import trio
 
 from mockserver import admin
-from mockserver.ask import Ask, Question
-from mockserver.compose import json_response
+from mockserver.ask import Ask, Question, RefusedError
+from mockserver.compose import error_response, json_response
 from mockserver.config.grammar import Layer, Pair, layer_of
 from mockserver.config.scenarios import Scenarios
 from mockserver.faults.spec import Fault
@@ -31,14 +31,17 @@ from mockserver.response import Response
 from mockserver.seeds import request_seed
 from mockserver.settings import Settings
 from mockserver.splits import Cuts, script_of
-from mockserver.vendors import Facts
+from mockserver.vendors import Facts, find
 from streamkit.errors import ConfigError
 from streamkit.http.clock import now_ns
+from streamkit.http.head import BadHead
 from streamkit.http.limits import Limits
+from streamkit.http.server import plain_refusal
 
 if TYPE_CHECKING:
     from mockserver.recording.replay import Replay
     from streamkit.http.server import Exchange, Request
+    from streamkit.http.stream import WireStream
 
 __all__ = ["MockServer", "ServerConfig"]
 
@@ -120,18 +123,24 @@ class MockServer:
 
     async def handle(self, exchange: Exchange) -> None:
         """Answer one request."""
-        question = question_of(exchange.request, await exchange.read_body())
+        try:
+            body = await exchange.read_body()
+        except BadHead as error:
+            await self._refuse(exchange, error)
+            return
+        question = question_of(exchange.request, body)
         if admin.is_for(question):
             await self._send(exchange, admin.answer(self, question), question)
             return
-        entry = self._entry_of(exchange.request, question)
-        entry.peer = exchange.stream.peer
+        entry = self._entry_of(exchange, question)
         self._running += 1
         try:
             if self.config.replay is None:
-                await self._answer(exchange, question, entry)
+                perform = await self._planned(exchange, question, entry)
             else:
-                await self._replay(self.config.replay, exchange, question, entry)
+                perform = self._replayed(self.config.replay, exchange, question, entry)
+            del question, body  # a stream may live long, and there may be thousands
+            await perform()
         except BaseException:
             if entry.outcome == "running":
                 entry.outcome = "error"
@@ -140,7 +149,8 @@ class MockServer:
             self._running -= 1
             self.journal.end(entry, now_ns())
 
-    async def _answer(self, exchange: Exchange, question: Question, entry: Entry) -> None:
+    async def _planned(self, exchange: Exchange, question: Question, entry: Entry) -> Callable[[], Awaitable[None]]:
+        """Return what performs the answer."""
         facts = Facts(models=self.config.models, created_ns=self._wall_ns())
         # What takes long goes to a thread: other streams have deadlines.
         understand = partial(understood, question, facts)
@@ -165,7 +175,8 @@ class MockServer:
         if asked.ask is not None:
             entry.dialect, entry.model = asked.ask.dialect, asked.ask.model
         is_work = asked.ask is not None and plan.response.status == 200  # a refusal is given at once
-        await self._performer.perform(
+        return partial(
+            self._performer.perform,
             plan.script,
             exchange,
             entry,
@@ -174,7 +185,10 @@ class MockServer:
             slots=self.slots if is_work else None,
         )
 
-    async def _replay(self, replay: Replay, exchange: Exchange, question: Question, entry: Entry) -> None:
+    def _replayed(
+        self, replay: Replay, exchange: Exchange, question: Question, entry: Entry
+    ) -> Callable[[], Awaitable[None]]:
+        """Return what performs what was recorded."""
         recorded = replay.answer(question)
         if recorded is None:
             entry.status = 404
@@ -182,10 +196,9 @@ class MockServer:
             script = script_of(
                 refused, Cuts(), 0, version=exchange.request.version, wants_keep_alive=exchange.keep_alive
             )
-            await self._performer.perform(script, exchange, entry)
-            return
+            return partial(self._performer.perform, script, exchange, entry)
         # What was read apart has to be read apart again, so each write waits until the client's kernel has the last.
-        await self._performer.perform(recorded, exchange, entry, writes="acked")
+        return partial(self._performer.perform, recorded, exchange, entry, writes="acked")
 
     def _settings_for(self, question: Question, ask: Ask | None, entry: Entry) -> tuple[Settings, int | None, str]:
         """Put the layers on each other; see `mockserver.config.grammar` for their order.
@@ -218,8 +231,36 @@ class MockServer:
         self._requests[key] += 1
         return request_seed(self.config.seed, key, ordinal)
 
-    def _entry_of(self, request: Request, question: Question) -> Entry:
+    def refuse(self, status: int, reason: str, stream: WireStream) -> bytes:
+        """Return the answer to what is no request at all, and note it."""
         entry = self.journal.begin()
+        entry.peer, entry.status, entry.outcome, entry.error = stream.peer, status, "refused", reason
+        entry.arrived_ns = entry.origin_ns = now_ns()
+        data = plain_refusal(status, reason, stream)
+        entry.wrote(entry.origin_ns, entry.origin_ns, entry.origin_ns, data, 0)
+        self.journal.end(entry, now_ns())
+        return data
+
+    async def _refuse(self, exchange: Exchange, error: BadHead) -> None:
+        """Answer a request whose body is too long, late or broken, in its vendor's words."""
+        question = question_of(exchange.request, b"")
+        entry = self._entry_of(exchange, question)
+        entry.error = error.reason
+        refused = RefusedError(error.status, error.reason)
+        response = error_response(refused, find(question).dialect, (("X-Mock-Seed", str(self.config.seed)),))
+        entry.status = error.status
+        exchange.keep_alive = False
+        script = script_of(response, Cuts(), 0, version=exchange.request.version, wants_keep_alive=False)
+        try:
+            await self._performer.perform(script, exchange, entry, half_close=True)
+        finally:
+            entry.outcome = "refused" if entry.outcome == "complete" else entry.outcome
+            self.journal.end(entry, now_ns())
+
+    def _entry_of(self, exchange: Exchange, question: Question) -> Entry:
+        request = exchange.request
+        entry = self.journal.begin()
+        entry.peer = exchange.stream.peer
         entry.connection = request.connection
         entry.method = request.method
         entry.asked(request.target, request.headers, question.body)

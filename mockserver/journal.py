@@ -28,7 +28,9 @@ MAX_BODY_BYTES: Final = 65536
 ENTRY_BYTES: Final = 1500
 """What an entry takes besides its writes, head and body."""
 
-ROW: Final = struct.Struct("<qqqii")
+ROW: Final = struct.Struct("<qIIII")
+"""A write in 24 bytes: when it was due, how much later it began, how long it took, its size and tokens. What does not
+fit, a delay of more than 4 s for instance, is kept apart."""
 
 
 class WriteDone(NamedTuple):
@@ -77,7 +79,7 @@ class Entry:
         *("arrived_ns", "blocked_ns", "body", "connection", "dialect", "ended_ns", "error", "head", "kernel_ns"),
         *("left", "left_ns", "max_bytes", "max_writes", "method", "model", "moved_ns", "notes", "number", "origin_ns"),
         *("outcome", "queued_ns", "rows", "scenario", "seed", "sent", "sent_bytes", "status", "target", "tokens"),
-        *("writes_dropped", "faults", "peer", "is_kept", "kept_bytes"),
+        *("writes_dropped", "faults", "peer", "is_kept", "kept_bytes", "wide"),
     )
 
     def __init__(self, number: int, *, max_writes: int, max_bytes: int) -> None:
@@ -107,6 +109,7 @@ class Entry:
         self.outcome = "running"
         self.error = ""
         self.rows = bytearray()
+        self.wide: dict[int, WriteDone] = {}
         self.sent = bytearray()
         self.sent_bytes = 0
         self.tokens = 0
@@ -122,7 +125,11 @@ class Entry:
         self.sent_bytes += size
         self.tokens = tokens
         if len(self.rows) < self.max_writes:
-            self.rows += ROW.pack(planned_ns, began_ns, ended_ns, size, tokens)
+            try:
+                self.rows += ROW.pack(planned_ns, began_ns - planned_ns, ended_ns - began_ns, size, tokens)
+            except struct.error:
+                self.wide[len(self.rows) // ROW.size] = WriteDone(planned_ns, began_ns, ended_ns, size, tokens)
+                self.rows += bytes(ROW.size)
         else:
             self.writes_dropped += 1
         room = self.max_bytes - len(self.sent)
@@ -143,12 +150,26 @@ class Entry:
     @property
     def size_bytes(self) -> int:
         """About how much memory this takes."""
-        return ENTRY_BYTES + len(self.rows) + len(self.sent) + len(self.head) + len(self.body) + len(self.target)
+        return (
+            ENTRY_BYTES
+            + len(self.rows)
+            + 200 * len(self.wide)
+            + len(self.sent)
+            + len(self.head)
+            + len(self.body)
+            + len(self.target)
+        )
 
     @property
     def writes(self) -> list[WriteDone]:
         """The writes, in order."""
-        return [WriteDone(*row) for row in ROW.iter_unpack(self.rows)]
+        rows = [
+            WriteDone(planned_ns, planned_ns + late_ns, planned_ns + late_ns + took_ns, size, tokens)
+            for planned_ns, late_ns, took_ns, size, tokens in ROW.iter_unpack(self.rows)
+        ]
+        for number, row in self.wide.items():
+            rows[number] = row
+        return rows
 
     def as_json(self, *, with_writes: bool = True) -> dict[str, Any]:
         """Return the entry as a JSON value; a write is [planned_ns, began_ns, ended_ns, size_bytes, tokens]."""
@@ -163,7 +184,7 @@ class Entry:
         }
         shown["body"] = shown_body(self.body)
         if with_writes:
-            shown["writes"] = [list(row) for row in ROW.iter_unpack(self.rows)]
+            shown["writes"] = self.writes
             shown["sent"] = self.sent.decode("latin-1")
         return shown
 

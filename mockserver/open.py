@@ -108,7 +108,7 @@ async def listening(
     served = listeners if tls is None else [TLSListener(listener, tls) for listener in listeners]
     error: Exception | None = None
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(partial(serve, served, mock.handle, limits=mock.config.limits))
+        nursery.start_soon(partial(serve, served, mock.handle, limits=mock.config.limits, refuse=mock.refuse))
         try:
             yield
         except Exception as raised:  # noqa: BLE001 - raised again below, out of the nursery's exception group
@@ -148,7 +148,9 @@ class MemoryMock:
     def connect(self) -> WireStream:
         """Return the client's end of a new connection."""
         client, server = memory_pair()
-        self._nursery.start_soon(partial(serve_connection, server, self.mock.handle, limits=self.mock.config.limits))
+        mock = self.mock
+        serving = partial(serve_connection, server, mock.handle, limits=mock.config.limits, refuse=mock.refuse)
+        self._nursery.start_soon(serving)
         return client
 
 

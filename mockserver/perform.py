@@ -40,6 +40,9 @@ ACK_SPINS: Final = 20
 ACK_POLL_S: Final = 0.0002
 """How the acknowledgement of the peer is waited for: some turns at once, then by short sleeps."""
 
+ACK_S: Final = 5.0
+"""How long a reset waits for a client that does not read."""
+
 
 class Slots:
     """How many answers are worked on at once; the rest wait in the order of their coming."""
@@ -245,6 +248,9 @@ class Performance:
         action, entry = self._player.held, self._entry
         began_ns = self._clock()
         if isinstance(action, Reset):
+            # A reset throws away what was not sent yet, and what comes before it has to get there.
+            with trio.move_on_after(ACK_S):
+                await acknowledged(self._stream)
             entry.outcome = "reset"
             self._stream.abort()
             return True

@@ -6,7 +6,6 @@ whose tokens are due at once, none has to wait until the next token of another o
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable, Iterator
 from enum import Enum
 from typing import TYPE_CHECKING, Final
@@ -76,7 +75,7 @@ class Player:
         self._writes = writes
         self._clock = clock
         self._most = AHEAD_JOINED if writes == "joined" else AHEAD
-        self._ready: deque[Action] = deque()
+        self._ready: list[Action] = []  # short, and a deque takes 0.7 KB from the start
 
     def prepare(self) -> None:
         """Look ahead: as far as the next deadline that is not reached yet, or a few actions."""
@@ -100,7 +99,7 @@ class Player:
         ready = self._ready
         while ready:
             is_joined = self._writes == "joined" and type(ready[0]) is Write
-            if (pause := self._write_joined() if is_joined else self._do(ready.popleft())) is not None:
+            if (pause := self._write_joined() if is_joined else self._do(ready.pop(0))) is not None:
                 return pause
         return self._go_on(turn_ns)
 
@@ -153,7 +152,7 @@ class Player:
         if type(action) is Until:
             due_ns = self.origin_ns + action.at_ns
             if due_ns > self._clock():
-                self._ready.appendleft(action)
+                self._ready.insert(0, action)
                 return due_ns
             self.due_ns = due_ns
             return None
@@ -205,5 +204,5 @@ class Player:
                 self.due_ns = self.origin_ns + action.at_ns
             else:
                 break
-            ready.popleft()
+            ready.pop(0)
         return self._write(Write(b"".join(pieces), tokens))

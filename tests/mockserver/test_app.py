@@ -11,6 +11,7 @@ from mockserver.open import MemoryMock, open_mockserver_in_memory
 from streamkit.dialects.convert import decoder_of
 from streamkit.dialects.events import End, Error, Event, Finish, Text
 from streamkit.http.clock import now_ns
+from streamkit.http.limits import Limits
 from tests.mockserver.talk import Answer, ask, request_bytes
 
 MS = 1_000_000
@@ -336,3 +337,111 @@ async def test_heartbeats_cost_nothing_where_there_are_none(autojump_clock: trio
 async def test_half_an_address_is_refused(autojump_clock: trio.testing.MockClock, headers: dict[str, str]) -> None:
     async with open_mockserver_in_memory() as memory:
         assert (await asked(memory, "/_mock/state", None, headers=headers)).status == 403
+
+
+async def test_a_body_over_the_limit_is_refused_in_the_vendors_words(autojump_clock: trio.testing.MockClock) -> None:
+    async with open_mockserver_in_memory(ServerConfig(limits=Limits(max_body_bytes=100))) as memory:
+        answer = await asked(memory, "/v1/messages", b"x" * 1000)
+        assert (answer.status, answer.headers["content-type"]) == (413, "application/json")
+        assert b'"type":"error"' in answer.body
+        entry = memory.mock.journal[-1]
+        assert (entry.method, entry.target, entry.status, entry.outcome) == ("POST", "/v1/messages", 413, "refused")
+
+
+async def test_what_is_no_request_is_in_the_journal_too(autojump_clock: trio.testing.MockClock) -> None:
+    async with open_mockserver_in_memory() as memory:
+        answer = await ask(memory.connect(), b"GET / HTTP/9.9\r\nHost: h\r\n\r\n")
+        assert answer.status == 505
+        entry = memory.mock.journal[-1]
+        assert (entry.status, entry.outcome, bytes(entry.sent)) == (505, "refused", answer.wire)
+        assert entry.error
+
+
+async def test_a_fault_of_one_scenario_is_not_counted_for_another(autojump_clock: trio.testing.MockClock) -> None:
+    text = "".join(f'[[scenario]]\nwhen={{path="{path}"}}\nfault="status:500,first:1"\n' for path in ("/v1/*", "/chat"))
+    async with open_mockserver_in_memory(ServerConfig(scenarios=Scenarios.load_text(text))) as memory:
+        statuses = [(await asked(memory, path, CHAT)).status for path in ("/v1/chat/completions", "/chat") * 2]
+        assert statuses == [500, 500, 200, 200]
+        for _ in range(2):  # each PUT begins anew
+            memory.mock.configure([("fault", "status:429,first:1")])
+            assert [(await asked(memory)).status for _ in range(2)] == [429, 200]
+
+
+async def test_a_reset_by_the_admin_shuts_gates_and_releases_who_waits(autojump_clock: trio.testing.MockClock) -> None:
+    async with open_mockserver_in_memory(gate="g@token:1", tokens=2) as memory:
+        memory.mock.gates.step("other")
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(asked, memory)
+            await memory.mock.gates.wait_for("g")
+            await asked(memory, "/_mock/reset", b"")
+        assert memory.mock.gates.state() == {}
+
+
+async def test_only_answers_need_a_slot(autojump_clock: trio.testing.MockClock) -> None:
+    async with open_mockserver_in_memory(ServerConfig(slots=1), fault="stall@token:1", tokens=2) as memory:
+        with trio.move_on_after(10):
+            async with trio.open_nursery() as nursery:
+                nursery.start_soon(asked, memory)
+                await trio.sleep(1)
+                began_ns = now_ns()
+                for path, body, mock, status in (
+                    ("/v1/models", None, "fault=none", 200),
+                    ("/health", None, "fault=none", 200),
+                    ("/v1/chat/completions", {}, "fault=none", 400),
+                    ("/v1/chat/completions", STREAM, "fault=status:429", 429),
+                ):
+                    assert (await asked(memory, path, body, mock)).status == status
+                assert now_ns() == began_ns
+                with trio.move_on_after(1) as scope:
+                    await asked(memory, mock="fault=none")
+                assert scope.cancelled_caught
+                nursery.cancel_scope.cancel()
+
+
+async def test_with_a_free_slot_the_schedule_counts_from_the_arrival(autojump_clock: trio.testing.MockClock) -> None:
+    async with open_mockserver_in_memory(ServerConfig(slots=1)) as memory:
+        await asked(memory)
+        entry = memory.mock.journal[-1]
+        assert (entry.queued_ns, entry.origin_ns) == (
+            0,
+            entry.arrived_ns if entry.kernel_ns is None else entry.kernel_ns,
+        )
+
+
+async def test_what_takes_long_to_plan_keeps_nobody_waiting() -> None:
+    """In real time: a document of 200,000 tokens is planned in a thread while another stream keeps its deadlines."""
+    async with open_mockserver_in_memory(tokens=20, rate=100) as memory:
+        documents: list[Answer] = []
+
+        async def long_one() -> None:
+            documents.append(await asked(memory, body=CHAT, mock="tokens=200000; rate=0"))
+
+        async with trio.open_nursery() as nursery:
+            nursery.start_soon(long_one)
+            await asked(memory)
+        paced = next(entry for entry in memory.mock.journal if entry.tokens == 20)
+        took_ns = paced.writes[-1].began_ns - paced.origin_ns
+    assert documents[0].status == 200
+    assert took_ns < 1000 * MS  # 0.19 s by its schedule; the document alone takes longer than this bound
+
+
+@pytest.mark.parametrize(
+    ("header", "is_packed"),
+    [("gzip", True), ("GZIP", True), ("br, gzip;q=0.5", True), ("*", True), ("gzip;q=0", False), ("br", False)],
+)
+async def test_gzip_is_negotiated(autojump_clock: trio.testing.MockClock, header: str, is_packed: bool) -> None:
+    async with open_mockserver_in_memory(gzip="accepted") as memory:
+        answer = await asked(memory, headers={"Accept-Encoding": header})
+    assert ("content-encoding" in answer.headers) == is_packed
+
+
+async def test_the_journal_comes_as_it_is_asked_for(autojump_clock: trio.testing.MockClock) -> None:
+    async with open_mockserver_in_memory(tokens=1) as memory:
+        assert (await asked(memory, "/_mock/journal", None)).value == []
+        assert (await asked(memory, "/_mock/journal?format=ndjson", None)).body == b""
+        for _ in range(5):
+            await asked(memory)
+        value = (await asked(memory, "/_mock/journal?limit=2&writes=0", None)).value
+        assert isinstance(value, list)
+        assert [entry["number"] for entry in value] == [4, 5]
+        assert "writes" not in value[0]

@@ -15,7 +15,14 @@ def test_writes_come_back_as_they_were() -> None:
     entry = Journal(keep_bytes=4).begin()
     entry.wrote(1, 2, 3, b"abc", 1)
     entry.wrote(10, 20, 2**60, b"defg", 2)
-    assert entry.writes == [WriteDone(1, 2, 3, 3, 1), WriteDone(10, 20, 2**60, 4, 2)]
+    entry.wrote(30, 20, 40, b"", 2)  # before it was due: as odd as it is, it is not changed
+    entry.wrote(2**62, 2**62 + 2**32 - 1, 2**62 + 2**32, b"", 2)
+    assert entry.writes == [
+        WriteDone(1, 2, 3, 3, 1),
+        WriteDone(10, 20, 2**60, 4, 2),
+        WriteDone(30, 20, 40, 0, 2),
+        WriteDone(2**62, 2**62 + 2**32 - 1, 2**62 + 2**32, 0, 2),
+    ]
     assert (entry.sent_bytes, entry.tokens, bytes(entry.sent)) == (7, 2, b"abcd")
 
 
