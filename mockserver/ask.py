@@ -55,6 +55,7 @@ class Ask:
         choices: how many answers are wanted.
         stop: texts that end the answer.
         reasoning: whether the client asked to see the model think; None where it did not say.
+        schema: the JSON Schema that the answer has to fit; an empty one for any JSON object, None for a text.
         echoed: what the start of the answer repeats of the request: `extra` of its `Start`.
     """
 
@@ -72,6 +73,7 @@ class Ask:
     choices: int = 1
     stop: tuple[str, ...] = ()
     reasoning: bool | None = None
+    schema: Mapping[str, object] | None = None
     echoed: Mapping[str, object] = field(default_factory=dict)
 
 
@@ -84,6 +86,7 @@ class RefusedError(Exception):
         type, error_code, param: the vendor's class of error, code, and the field that is wrong; empty where it is the
             vendor's usual one for this status, or there is none.
         headers: sent besides.
+        framing: that of the stream that was asked for, where the vendor's error has a form of its own in it.
     """
 
     def __init__(
@@ -95,6 +98,7 @@ class RefusedError(Exception):
         error_code: str = "",
         param: str = "",
         headers: tuple[tuple[str, str], ...] = (),
+        framing: str = "",
     ) -> None:
         self.status = status
         self.message = message
@@ -102,4 +106,5 @@ class RefusedError(Exception):
         self.error_code = error_code
         self.param = param
         self.headers = headers
+        self.framing = framing
         super().__init__(message)

@@ -64,7 +64,8 @@ def respond(ask: Ask, settings: Settings, seed: int, identity: Identity, *, last
         return streamed(dialect.media_type(), steps, settings, identity.headers)
     if not ask.stream:
         return document_response(ask, settings, seed, identity, dialect)
-    steps = Steps(lambda: records(ask, settings, seed, identity, dialect))
+    answer = answer_of(ask, settings, seed, identity)  # once, and here: to look for stop sequences may take long
+    steps = Steps(lambda: records(answer, ask, settings, seed, identity))
     if ask.framing == "sse" and (settings.ids or settings.retry_ms is not None):
         steps = ids_added(steps, seed if settings.ids else None, settings.retry_ms)
         if settings.ids and last_event_id:
@@ -120,8 +121,9 @@ def schedule_of(ask: Ask, settings: Settings, seed: int) -> Schedule:
     )
 
 
-def records(ask: Ask, settings: Settings, seed: int, identity: Identity, dialect: Dialect) -> Iterator[Step]:
+def records(answer: Answer, ask: Ask, settings: Settings, seed: int, identity: Identity) -> Iterator[Step]:
     """Yield the answer's records, each with its time and the tokens that are complete with it."""
+    dialect = DIALECTS[ask.dialect]
     encoder = dialect.encoder(
         framing=ask.framing,
         model=ask.model,
@@ -138,7 +140,7 @@ def records(ask: Ask, settings: Settings, seed: int, identity: Identity, dialect
     done = 0
     sent_ns = 0
     frame = None
-    for event, tokens in answer_of(ask, settings, seed, identity).events():
+    for event, tokens in answer.events():
         if tokens != done:
             at_ns = first_ns if is_flat else deadline_ns(tokens)
         if heartbeat_ns is not None:
@@ -175,9 +177,16 @@ def apart(data: bytes, tokens: tuple[int, int], at_ns: int, end: bytes | None, *
 
 
 def with_durations(usage: Usage, first_ns: int, last_ns: int) -> Usage:
-    """Add how long everything takes by the schedule, for the dialects that say so."""
+    """Add how long everything takes by the schedule, for the dialects that say so.
+
+    Nothing takes no time: a duration of 0 is left out by such a server, and clients divide by it.
+    """
     return msgspec.structs.replace(
-        usage, load_ns=0, prompt_ns=first_ns, eval_ns=max(last_ns - first_ns, 0), total_ns=max(last_ns, first_ns)
+        usage,
+        load_ns=1,
+        prompt_ns=max(first_ns, 1),
+        eval_ns=max(last_ns - first_ns, 1),
+        total_ns=max(last_ns, first_ns, 1),
     )
 
 

@@ -22,7 +22,7 @@ from streamkit.http.redact import redacted_body, redacted_headers, redacted_targ
 __all__ = ["Entry", "Journal", "WriteDone"]
 
 MAX_ENTRIES: Final = 1000
-MAX_WRITES: Final = 4096
+MAX_WRITES: Final = 2048
 MAX_TOTAL_BYTES: Final = 16 * 2**20
 MAX_BODY_BYTES: Final = 65536
 ENTRY_BYTES: Final = 1500

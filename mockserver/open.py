@@ -108,7 +108,7 @@ async def listening(
     served = listeners if tls is None else [TLSListener(listener, tls) for listener in listeners]
     error: Exception | None = None
     async with trio.open_nursery() as nursery:
-        nursery.start_soon(partial(serve, served, mock.handle, limits=mock.config.limits, refuse=mock.refuse))
+        await nursery.start(partial(serve, served, mock.handle, limits=mock.config.limits, refuse=mock.refuse))
         try:
             yield
         except Exception as raised:  # noqa: BLE001 - raised again below, out of the nursery's exception group
@@ -196,7 +196,7 @@ class MockInThread:
         def call_it() -> None:
             try:
                 called.set_result(function(self._mock))
-            except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
+            except Exception as error:  # noqa: BLE001 - raised again in the caller's thread
                 called.set_exception(error)
 
         self._token.run_sync_soon(call_it)
@@ -249,7 +249,7 @@ def mockserver_in_thread(config: ServerConfig | None = None, **settings: Setting
     config = configured(config, settings)
     started = threading.Event()
     result: list[MockInThread] = []
-    failure: list[BaseException] = []
+    failure: list[Exception] = []
     stop: list[trio.CancelScope] = []
 
     async def main() -> None:
@@ -263,7 +263,7 @@ def mockserver_in_thread(config: ServerConfig | None = None, **settings: Setting
     def run() -> None:
         try:
             trio.run(main)
-        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
+        except Exception as error:  # noqa: BLE001 - raised again in the caller's thread
             failure.append(error)
         finally:
             started.set()

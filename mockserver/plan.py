@@ -101,7 +101,8 @@ def understood(question: Question, facts: Facts) -> Asked:
     try:
         value = found.read(question, facts)
     except RefusedError as error:
-        value = error
+        value = error.with_traceback(None)  # which would keep the decoded body alive, in a circle
+        error.__context__ = error.__cause__ = None
     pairs = sorted((name, each) for name, each in question.query.items() if not is_secret_parameter(name))
     target = f"{question.path}?{'&'.join([f'{name}={each}' for name, each in pairs])}"
     return Asked(found, value, request_key(question.method, target, canonical_body(question.body)))

@@ -1,7 +1,7 @@
 """What is answered to an `Ask`: neutral events, token by token, and how many tokens are complete with each. Pure.
 
-The content is the first of these that applies: tool calls, the text that was set (`say`), the prompt's echo, seeded
-words; reasoning comes before it. What the dialect cannot carry (reasoning, tools, more than one choice) is not answered
+The content is the first of these that applies: tool calls, the text that was set (`say`), the prompt's echo, JSON where
+the client wants that, seeded words; reasoning comes before it. Calls and JSON are made once: all choices have the same. What the dialect cannot carry (reasoning, tools, more than one choice) is not answered
 at all, so that no token is counted that nobody can see. Events come lazily, the same ones each time, and keep the laws
 of `streamkit.dialects.lifecycle`. When they are sent is not this module's business.
 
@@ -20,6 +20,7 @@ from typing import Final
 
 from mockserver.answers.calls import calls_of, fragments_of, tool_id_of
 from mockserver.answers.parts import Counted, Part, count_of, known_count, stopped, tokens_in
+from mockserver.answers.schema import json_of
 from mockserver.answers.words import words
 from mockserver.ask import Ask
 from mockserver.seeds import sub_seed
@@ -43,6 +44,9 @@ DEFAULT_TOKENS: Final = 64
 
 ENDLESS: Final = 10**15
 """More tokens than anybody waits for; what is set beyond is cut to it."""
+
+ANY_OBJECT: Final = {"type": "object", "properties": {"answer": {"type": "string"}}, "required": ["answer"]}
+"""What is answered where any JSON object will do."""
 
 REASONS: Final[dict[str, FinishReason]] = {
     reason: reason
@@ -101,6 +105,11 @@ class Answer:
         self._settings = settings
         self._seed = seed
         self._carries = frozenset(FEATURES) if dialect is None else dialect.carries
+        first = sub_seed(seed, "choice:0")
+        called = calls_of(ask, settings.calls, first) if "tools" in self._carries else []
+        self._calls = [(name, fragments_of(arguments)) for name, arguments in called]
+        is_json = ask.schema is not None and settings.said is None and not settings.echo and not called
+        self._json = fragments_of(json_of(ask.schema or ANY_OBJECT, sub_seed(first, "json"))) if is_json else None
         count = max(1, ask.choices) if "choices" in self._carries else 1
         self._choices = [self._choice(index) for index in range(count)]
         self.prompt_tokens = ask.prompt_tokens
@@ -199,14 +208,14 @@ class Answer:
             thoughts = sub_seed(seed, "reasoning")
             count = min(settings.reasoning, ENDLESS)
             yield Part("reasoning", lambda: words(thoughts), count, signature=signature)
-        calls = calls_of(ask, settings.calls, seed) if "tools" in self._carries else []
-        for number, (name, arguments) in enumerate(calls):
-            pieces = fragments_of(arguments)
+        for number, (name, pieces) in enumerate(self._calls):
             tool_id = tool_id_of(ask.dialect, sub_seed(seed, f"id:{number}"))
             yield Part("tool", pieces.__iter__, len(pieces), tool_id=tool_id, tool_name=name)
-        if calls:
+        if self._calls:
             return
-        if settings.said is not None:
+        if self._json is not None:
+            yield Part("text", self._json.__iter__, len(self._json))
+        elif settings.said is not None:
             yield Part("text", lambda: tokens_in(settings.said or ""), known_count(settings.said))
         elif settings.echo:
             yield Part("text", lambda: tokens_in(ask.prompt), count_of(ask.prompt))

@@ -6,7 +6,7 @@ models `/v1/models` is.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from mockserver.ask import Ask, Question, RefusedError, Tool
@@ -109,6 +109,7 @@ def read(question: Question, params: Params, facts: Facts) -> Ask:  # noqa: ARG0
         tools_answered=talk.tools_answered,
         stop=body.texts("stop_sequences"),
         reasoning=thinking_of(body, max_tokens or 0),
+        schema=schema_of(body),
     )
 
 
@@ -195,6 +196,20 @@ def thinking_of(body: Fields, max_tokens: int) -> bool | None:
         if budget >= max_tokens:
             raise RefusedError(400, "`max_tokens` must be greater than `thinking.budget_tokens`.")
     return kind != "disabled"
+
+
+def schema_of(body: Fields) -> Mapping[str, object] | None:
+    """Return the schema that the answer has to fit, None where a text is wanted. Its older form is `output_format`."""
+    config = body.object("output_config")
+    form = None if config is None else config.object("format")
+    form = form or body.object("output_format")
+    if form is None:
+        return None
+    form.need("type")
+    form.word("type", ("json_schema",))
+    form.need("schema")
+    schema = form.object("schema")
+    return None if schema is None else schema.value
 
 
 def count(question: Question, params: Params, facts: Facts) -> object:  # noqa: ARG001 - a row's form

@@ -17,6 +17,8 @@ from streamkit.codecs.jsontext import JSONTextError, encode_value
 
 __all__ = ["ENDPOINTS", "KEY_HEADER", "MANNER"]
 
+JSON: Final = "application/json"
+
 MAX_CANDIDATES: Final = 8
 MAX_STOP_SEQUENCES: Final = 5
 MAX_SCHEMA_DEPTH: Final = 64
@@ -127,7 +129,12 @@ def read_stream(question: Question, params: Params, facts: Facts) -> Ask:
     alt = question.query.get("alt") or question.query.get("$alt") or "json"
     if alt not in {"sse", "json"}:
         raise RefusedError(400, f"Invalid value at 'alt' (TYPE_ENUM), \"{alt}\"; it is one of json, sse")
-    return ask_of(question, params, facts, "sse" if alt == "sse" else "json-array", stream=True)
+    framing = "sse" if alt == "sse" else "json-array"
+    try:
+        return ask_of(question, params, facts, framing, stream=True)
+    except RefusedError as error:
+        error.framing = framing
+        raise
 
 
 def read_document(question: Question, params: Params, facts: Facts) -> Ask:
@@ -167,6 +174,7 @@ def ask_of(question: Question, params: Params, facts: Facts, framing: str, *, st
         choices=config.whole("candidateCount", 1, MAX_CANDIDATES) or 1,
         stop=stop,
         reasoning=thoughts_of(config),
+        schema=schema_of(config),
     )
 
 
@@ -232,6 +240,15 @@ def tool_choice_of(body: Fields, tools: tuple[Tool, ...]) -> tuple[str, tuple[To
     if names:
         tools = tuple(tool for tool in tools if tool.name in names)
     return {"ANY": "required", "NONE": "none"}.get(mode, "auto"), tools
+
+
+def schema_of(config: Fields) -> Mapping[str, object] | None:
+    """Return the schema that the answer has to fit: an empty one for any JSON object, None where a text is wanted."""
+    schema = config.object("responseJsonSchema") or config.object("responseSchema")
+    media_type = config.text("responseMimeType")
+    if schema is None:
+        return {} if media_type == JSON else None
+    return json_schema(schema.value) if media_type != "text/plain" else None
 
 
 def thoughts_of(config: Fields) -> bool | None:

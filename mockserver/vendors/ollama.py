@@ -13,7 +13,7 @@ from typing import Final
 from mockserver.ask import Ask, Question, RefusedError, Tool
 from mockserver.vendors.endpoint import Endpoint, Facts, Params
 from mockserver.vendors.fields import Fields, Manner, Path, Talk, kind_of
-from streamkit.codecs.jsontext import JSONTextError
+from streamkit.codecs.jsontext import JSONTextError, encode_value
 from streamkit.dialects.ollama import rfc3339
 
 __all__ = ["ENDPOINTS", "MANNER"]
@@ -150,6 +150,7 @@ def ask_of(body: Fields, dialect: str, model: str, talk: Talk, tools: tuple[Tool
         tools_answered=talk.tools_answered,
         stop=stop,
         reasoning=think_of(body),
+        schema=schema_of(body),
     )
 
 
@@ -162,6 +163,23 @@ def limits_of(body: Fields) -> tuple[int | None, tuple[str, ...]]:
     options.number("top_p")
     predict = options.number("num_predict")
     return (int(predict) if predict is not None and predict >= 1 else None), options.texts("stop")
+
+
+def schema_of(body: Fields) -> Mapping[str, object] | None:
+    """Return the schema that the answer has to fit: an empty one for any JSON object, None where a text is wanted.
+
+    Raises:
+        RefusedError: it is no schema. Ollama looks at it late, and says that the mistake is its own.
+    """
+    form = body.get("format")
+    if form is None or form == "":
+        return None
+    if form == "json":
+        return {}
+    if not isinstance(form, dict):
+        shown = encode_value(encode_value(form).decode()).decode()
+        raise RefusedError(500, f'invalid format: {shown}; expected "json" or a valid JSON Schema object')
+    return form
 
 
 def think_of(body: Fields) -> bool | None:

@@ -13,7 +13,16 @@ from mockserver.vendors.endpoint import Endpoint, Facts, Params
 from mockserver.vendors.fields import Fields, Manner, Path, kind_of
 from streamkit.codecs.jsontext import JSONTextError
 
-__all__ = ["ENDPOINTS", "MANNER", "OpenAIManner", "check_sampling", "reasoning_of", "tool_choice_of", "tool_of"]
+__all__ = [
+    "ENDPOINTS",
+    "MANNER",
+    "OpenAIManner",
+    "check_sampling",
+    "reasoning_of",
+    "schema_of",
+    "tool_choice_of",
+    "tool_of",
+]
 
 S: Final = 1_000_000_000
 
@@ -143,6 +152,37 @@ def tool_choice_of(body: Fields, tools: tuple[Tool, ...]) -> tuple[str, tuple[To
     if name not in {each.name for each in tools}:
         raise RefusedError(400, f"Tool choice '{kind}.{name}' not found in 'tools' parameter.", param="tool_choice")
     return name, tools
+
+
+def schema_of(form: Fields | None, wrapper: str = "") -> Mapping[str, object] | None:
+    """Return the schema that an answer has to fit: an empty one for any object, None where a text is wanted.
+
+    Args:
+        form: `response_format` of a chat, `text.format` of a response.
+        wrapper: the field of it that has name and schema; empty where `form` itself has them.
+
+    Raises:
+        RefusedError: there is no name, or the schema is none of an object; no more of it is checked.
+    """
+    if form is None:
+        return None
+    form.need("type")
+    kind = form.word("type", ("json_object", "json_schema", "text"))
+    if kind != "json_schema":
+        return {} if kind == "json_object" else None
+    if wrapper:
+        form.need(wrapper)
+    inner = (form.object(wrapper) if wrapper else None) or form
+    inner.need("name", *(() if wrapper else ("schema",)))
+    name, schema = inner.text("name"), inner.object("schema")
+    root = "object" if schema is None else schema.get("type") or "object"
+    if isinstance(root, str) and root != "object":
+        wanted = """schema must be a JSON Schema of 'type: "object"'"""
+        message = f"""Invalid schema for response_format '{name}': {wanted}, got 'type: "{root}"'."""
+        if wrapper:
+            raise RefusedError(400, message, param=written(form.path))
+        raise RefusedError(400, message, param=written(form.at("schema")), error_code="invalid_json_schema")
+    return {} if schema is None else schema.value
 
 
 def reasoning_of(effort: str) -> bool | None:

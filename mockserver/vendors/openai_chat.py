@@ -7,7 +7,7 @@ from typing import Final
 from mockserver.ask import Ask, Question, RefusedError, Tool
 from mockserver.vendors.endpoint import Endpoint, Facts, Params
 from mockserver.vendors.fields import Fields, Talk
-from mockserver.vendors.openai import MANNER, check_sampling, reasoning_of, tool_choice_of, tool_of
+from mockserver.vendors.openai import MANNER, check_sampling, reasoning_of, schema_of, tool_choice_of, tool_of
 
 __all__ = ["ENDPOINTS", "include_usage_of"]
 
@@ -28,6 +28,7 @@ def read(question: Question, params: Params, facts: Facts) -> Ask:
     tools = tools_of(body)
     tool_choice, tools = tool_choice_of(body, tools) if body.has("tool_choice") else function_call_of(body, tools)
     stream = bool(body.flag("stream"))
+    include_usage = include_usage_of(body, stream=stream)
     return Ask(
         dialect="openai-chat",
         framing="sse",
@@ -36,13 +37,15 @@ def read(question: Question, params: Params, facts: Facts) -> Ask:
         prompt_tokens=talk.prompt_tokens,
         stream=stream,
         max_tokens=max_tokens_of(body),
-        include_usage=include_usage_of(body, stream=stream),
+        include_usage=include_usage,
         tools=tools,
         tool_choice=tool_choice,
         tools_answered=talk.tools_answered,
         choices=body.whole("n", 1, 128) or 1,
         stop=stop_of(body),
         reasoning=reasoning_asked(body),
+        schema=schema_of(body.object("response_format"), "json_schema"),
+        echoed={"openai.usage": None} if include_usage and stream else {},
     )
 
 

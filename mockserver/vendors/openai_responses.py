@@ -11,7 +11,8 @@ from typing import Final
 from mockserver.ask import Ask, Question, RefusedError, Tool
 from mockserver.vendors.endpoint import Endpoint, Facts, Params
 from mockserver.vendors.fields import Fields, Talk
-from mockserver.vendors.openai import MANNER, check_sampling, reasoning_of, tool_choice_of, tool_of
+from mockserver.vendors.openai import MANNER, check_sampling, reasoning_of, schema_of, tool_choice_of, tool_of
+from streamkit.dialects.openai_responses_records import FAMILY
 
 __all__ = ["ENDPOINTS"]
 
@@ -20,6 +21,12 @@ MIN_OUTPUT_TOKENS: Final = 16
 
 IDLE_CHOICES: Final = ("auto", "none")
 """The choices that a response may make without tools; a chat may not."""
+
+ECHOED: Final = (
+    *("instructions", "max_output_tokens", "metadata", "parallel_tool_calls", "previous_response_id", "reasoning"),
+    *("service_tier", "store", "temperature", "text", "tool_choice", "tools", "top_p", "truncation", "user"),
+)
+"""Fields of a request that its response repeats."""
 
 ROLES: Final = ("assistant", "system", "developer", "user")
 
@@ -38,7 +45,7 @@ def read(question: Question, params: Params, facts: Facts) -> Ask:  # noqa: ARG0
     tool_choice = "auto"
     if tools or body.get("tool_choice") not in IDLE_CHOICES:
         tool_choice, tools = tool_choice_of(body, tools)
-    reasoning = body.object("reasoning")
+    reasoning, text = body.object("reasoning"), body.object("text")
     stream = bool(body.flag("stream"))
     if body.has("stream_options") and not stream:
         message = "The 'stream_options' parameter is only allowed when 'stream' is enabled."
@@ -55,6 +62,8 @@ def read(question: Question, params: Params, facts: Facts) -> Ask:  # noqa: ARG0
         tool_choice=tool_choice,
         tools_answered=talk.tools_answered,
         reasoning=None if reasoning is None else reasoning_of(reasoning.text("effort")),
+        schema=None if text is None else schema_of(text.object("format")),
+        echoed={FAMILY + name: body.get(name) for name in ECHOED if body.has(name)},
     )
 
 

@@ -111,7 +111,8 @@ def block_of(part: Part, tool_id: str) -> dict[str, object]:
 
 def failure_body(failure: Failure) -> object:
     """Return the body of an error; it has no place for a code or a field."""
-    return {"type": "error", "error": {"type": failure.type or type_of(failure.status), "message": failure.message}}
+    error = {"type": failure.type or type_of(failure.status), "message": failure.message}
+    return {"type": "error", "error": error, **({"request_id": failure.request_id} if failure.request_id else {})}
 
 
 DIALECT = Dialect(

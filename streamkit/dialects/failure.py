@@ -18,6 +18,8 @@ class Failure(msgspec.Struct, frozen=True, gc=False):
         message: what is wrong, for people.
         type, error_code: the vendor's class of error, and its code; empty for the usual ones for this status.
         param: the field of the request that is wrong; empty where it is none of them.
+        request_id: the request's id, as a header tells it; empty where there is none.
+        framing: that of the stream that was asked for; empty where none was, or it makes no difference.
     """
 
     status: int
@@ -25,6 +27,8 @@ class Failure(msgspec.Struct, frozen=True, gc=False):
     type: str = ""
     error_code: str = ""
     param: str = ""
+    request_id: str = ""
+    framing: str = ""
 
 
 def plain_failure(failure: Failure) -> object:

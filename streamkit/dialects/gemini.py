@@ -101,10 +101,14 @@ def logprobs_in(part: Part) -> list[object]:
 
 
 def failure_body(failure: Failure) -> object:
-    """Return the body of an error. Another vendor's type is none of Google's words, so the status's own is written."""
+    """Return the body of an error; where an array of answers was asked for, it is the only element of one.
+
+    Another vendor's type is none of Google's words, so the status's own is written.
+    """
     usual = "INVALID_ARGUMENT" if failure.status < 500 else "INTERNAL"
     word = failure.type if failure.type.isupper() else STATUSES.get(failure.status, usual)
-    return {"error": {"code": failure.status, "message": failure.message, "status": word}}
+    body = {"error": {"code": failure.status, "message": failure.message, "status": word}}
+    return [body] if failure.framing == "json-array" else body
 
 
 DIALECT = Dialect(

@@ -175,6 +175,8 @@ class OpenAIChatEncoder(OpenAIEncoder):
 
     def on_start(self, start: Start, out: list[bytes]) -> None:
         super().on_start(start, out)
+        if "usage" in self._opening:  # null, in all chunks but the last, for who asked for token counts
+            self._head["usage"] = self._opening.pop("usage")
         self._open(0, out)
         self.text_frame = self._template_of(0, "content")
 

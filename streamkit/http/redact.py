@@ -39,6 +39,7 @@ SECRET_FIELD: Final = re.compile(
 URLS: Final = frozenset({"referer", "origin", "location", "content-location"})
 """Headers whose values are URLs."""
 
+URL: Final = re.compile(r"[a-z][a-z0-9+.-]*://\S+", re.IGNORECASE)
 USERINFO: Final = re.compile(r"(?<=//)[^/?#@\s]*@")
 
 MAY_BE_SECRET: Final = re.compile(rb"auth|cookie|secret|passw|credential|key|token|//[^/?#@\s\"]*@", re.IGNORECASE)
@@ -79,16 +80,17 @@ def redacted_target(target: str) -> str:
 
 
 def redacted_body(body: bytes) -> bytes:
-    """Return a JSON body with the values of secret keys replaced, and users and passwords of URLs.
+    """Return a JSON body with the values of secret keys replaced, and the secrets of URLs.
 
-    A body without any comes back as it is, byte for byte; one that is not JSON too, for nothing in it has a name.
+    A body without any comes back as it is, byte for byte. Of one that is not JSON and may have some, only the length
+    is told: nothing in it has a name that could be trusted.
     """
     if MAY_BE_SECRET.search(body) is None:
         return body
     try:
         value = decode_checked(body)
     except JSONTextError:
-        return body
+        return b"(%d bytes that are not JSON)" % len(body)
     shown = _without_secrets(value)
     return body if shown == value else encode_value(shown)
 
@@ -101,6 +103,6 @@ def _without_secrets(value: object) -> object:
         }
     if isinstance(value, list):
         return [_without_secrets(each) for each in value]
-    if isinstance(value, str) and "//" in value:
-        return USERINFO.sub(f"{REDACTED}@", value)
+    if isinstance(value, str) and "://" in value:
+        return redacted_target(value) if URL.fullmatch(value) else USERINFO.sub(f"{REDACTED}@", value)
     return value

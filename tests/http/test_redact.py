@@ -55,6 +55,7 @@ def test_a_body_keeps_its_secrets() -> None:
         "tools": [
             {"type": "mcp", "authorization": SECRET, "headers": {"Authorization": SECRET, "X-Api-Key": SECRET}},
             {"server_url": f"https://u:{SECRET}@x/y", "authorization_token": SECRET},
+            {"server_url": f"https://x/y?token={SECRET}&a=1"},
         ],
         "api_key": SECRET,
         "user": {"password": SECRET, "access_token": SECRET},
@@ -71,10 +72,15 @@ def test_a_body_keeps_its_secrets() -> None:
         b'{ "model": "m",  "max_tokens": 5, "top_token": 1 }',
         b'{"messages":[{"content":[{"type":"thinking","signature":"abc","thinking":"keys and tokens"}]}]}',
         b'{"key": 5, "token": null}',
-        b"key=s3cr3t",
-        b"\xff key",
+        b"not JSON, but there is none",
+        b"\xff",
         b"",
     ],
 )
 def test_a_body_without_any_stays_byte_for_byte(body: bytes) -> None:
     assert redacted_body(body) == body
+
+
+@pytest.mark.parametrize("body", [b"key=s3cr3t", b'{"api_key": "s3cr3t", ', b"\xff password s3cr3t"])
+def test_of_a_body_that_is_not_json_only_the_length_is_told(body: bytes) -> None:
+    assert redacted_body(body) == b"(%d bytes that are not JSON)" % len(body)

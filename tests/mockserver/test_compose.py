@@ -68,9 +68,9 @@ def test_the_records_are_what_the_encoder_writes(
     )
     last_ns = records[-1].at_ns if records else 0
     first_ns = chosen.ttft_ns
-    spent = max(last_ns - first_ns, 0)
+    lasts = {"load_ns": 1, "prompt_ns": max(first_ns, 1), "eval_ns": max(last_ns - first_ns, 1)}
     events = [
-        msgspec.structs.replace(event, load_ns=0, prompt_ns=first_ns, eval_ns=spent, total_ns=max(last_ns, first_ns))
+        msgspec.structs.replace(event, **lasts, total_ns=max(last_ns, first_ns, 1))
         if isinstance(event, Usage)
         else event
         for event, _ in answer_of(ask, chosen, seed, IDENTITY).events()
