@@ -172,8 +172,10 @@ class Performance:
         player, performer = self._player, self._performer
         performer.rushing += 1
         try:
-            while (pause := player.send(performer.turn_ns)) is Pause.MORE:
+            pause = player.send(performer.turn_ns)
+            while pause is Pause.MORE:
                 await trio.lowlevel.checkpoint()
+                pause = player.send(performer.turn_ns)
         finally:
             performer.rushing -= 1
         return pause

@@ -15,9 +15,11 @@ from dataclasses import dataclass
 from graphlib import CycleError, TopologicalSorter
 from operator import attrgetter
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
+import mockserver
 import streamkit
 from streamkit.cli.group import COMMANDS as NAMES
 
@@ -372,6 +374,7 @@ ENTRY_POINTS = {
     **{f"import {name}": (f"import {name}", HEAVY) for name in ("streamkit", "streamkit.errors", *PURE_MODULES)},
     "from streamkit import SSEDecoder": ("from streamkit import SSEDecoder", HEAVY),
     "import streamkit.testing": ("import streamkit.testing", HEAVY),
+    "import mockserver": ("import mockserver, mockserver.pytest_plugin", HEAVY),
     **{command: (start(command), HEAVY - {"click"}) for command in HELP},
     **{command: (start(command), OPTIONAL) for command in COMMANDS},
 }
@@ -415,23 +418,31 @@ def test_a_strategy_loads_hypothesis() -> None:
 # ----------------------------------------------------------------------------------------------------- the public names
 
 
-def test_every_public_name_can_be_had() -> None:
-    assert len(set(streamkit.__all__)) == len(streamkit.__all__)
-    assert [name for name in streamkit.__all__ if getattr(streamkit, name, None) is None] == []
-    assert set(streamkit.__all__) <= set(dir(streamkit))
-    loaded_by("from streamkit import *; import streamkit; assert set(streamkit.__all__) <= set(dir())")
+LAZY = pytest.mark.parametrize("package", [streamkit, mockserver], ids=PACKAGES)
+"""The packages whose names are loaded when they are used."""
 
 
-def test_an_unknown_name_is_an_attribute_error() -> None:
+@LAZY
+def test_every_public_name_can_be_had(package: ModuleType) -> None:
+    assert len(set(package.__all__)) == len(package.__all__)
+    assert [name for name in package.__all__ if getattr(package, name, None) is None] == []
+    assert set(package.__all__) <= set(dir(package))
+    name = package.__name__
+    loaded_by(f"from {name} import *; import {name}; assert set({name}.__all__) <= set(dir())")
+
+
+@LAZY
+def test_an_unknown_name_is_an_attribute_error(package: ModuleType) -> None:
     with pytest.raises(AttributeError, match="no_such_name"):
-        attrgetter("no_such_name")(streamkit)
+        attrgetter("no_such_name")(package)
 
 
-def test_type_checkers_see_the_same_names() -> None:
+@LAZY
+def test_type_checkers_see_the_same_names(package: ModuleType) -> None:
     """They read the imports under TYPE_CHECKING, Python reads the lazy table: the two must not drift apart."""
-    root = next(module for module in modules_under(ROOT) if module.name == "streamkit")
+    root = next(module for module in modules_under(ROOT) if module.name == package.__name__)
     typed = {imported.name for imported in root.imports() if imported.when == "typing"}
-    assert typed == {name for name in streamkit.__all__ if not name.startswith("__")}
+    assert typed == {name for name in package.__all__ if not name.startswith("__")}
 
 
 # -------------------------------------------------------------------------------------------------- the test run itself

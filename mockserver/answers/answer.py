@@ -1,9 +1,10 @@
 """What is answered to an `Ask`: neutral events, token by token, and how many tokens are complete with each. Pure.
 
 The content is the first of these that applies: tool calls, the text that was set (`say`), the prompt's echo, JSON where
-the client wants that, seeded words; reasoning comes before it. Calls and JSON are made once: all choices have the same. What the dialect cannot carry (reasoning, tools, more than one choice) is not answered
-at all, so that no token is counted that nobody can see. Events come lazily, the same ones each time, and keep the laws
-of `streamkit.dialects.lifecycle`. When they are sent is not this module's business.
+the client wants that, seeded words; reasoning comes before it. Calls and JSON are made once: all choices have the same.
+What the dialect cannot carry (reasoning, tools, more than one choice) is not answered at all, so that no token is
+counted that nobody can see. Events come lazily, the same ones each time, and keep the laws of
+`streamkit.dialects.lifecycle`. When they are sent is not this module's business.
 
 Every token is one piece of one part. `max_tokens` counts them all, reasoning included; an answer that just fits has
 stopped by itself. A stop sequence is not answered: the text ends before it, and the token that it begins in is the last

@@ -49,8 +49,13 @@ MAX_PROPERTIES: Final = 1000
 MAX_OPTIONS: Final = 256
 """How many schemas of one `allOf` are looked at, or types of one list."""
 
+MAX_COMPARED: Final = 16
+"""Of how many alternatives the smallest is looked for."""
+
 MAX_MERGED: Final = 100_000
-"""How many properties and required names are copied for one value, because several schemas have them together."""
+MERGE_COST: Final = 10
+"""How many properties and required names are copied for one value, because several schemas have them together; and as
+how many of them it counts that there is another schema."""
 
 MAX_POINTER: Final = 1000
 """Characters of a `$ref`."""
@@ -168,21 +173,21 @@ class Maker:
 
     def _option(self, options: Sequence[object], *, is_small: bool) -> object:
         if is_small:
-            few = options[:MAX_OPTIONS]
+            few = options[:MAX_COMPARED]
             least = min(map(weight_of, few))
             options = [option for option in few if weight_of(option) == least]
         return options[self._below(len(options))]
 
     def _merge(self, schema: dict[str, object], part: object) -> None:
         """Make a schema demand what `part` does too, as far as properties and what is required go."""
+        if self._merged_left <= 0:
+            return
         more = known_of(part)
         if "$ref" in more:
             more = self._with_referred(more)
         properties = [mapping_of(each.get("properties")) for each in (schema, more)]
-        required = [each["required"] for each in (schema, more) if isinstance(each.get("required"), list)]
-        self._merged_left -= sum([min(len(each), MAX_PROPERTIES) for each in (*properties, *required)])
-        if self._merged_left < 0:
-            return
+        required = [found for each in (schema, more) if isinstance(found := each.get("required"), list)]
+        self._merged_left -= MERGE_COST + sum([min(len(each), MAX_PROPERTIES) for each in (*properties, *required)])
         schema |= more
         if all(properties):
             schema["properties"] = {key: each[key] for each in properties for key in islice(each, MAX_PROPERTIES)}
@@ -231,13 +236,15 @@ class Maker:
         made: dict[str, object] = {}
         for key, inner in islice(properties.items(), MAX_PROPERTIES):
             if isinstance(key, str) and (key in required or (self._random() < 0.5 and not is_small)):
-                if self._left <= 0 or not self._affords(key):
+                if self._left <= 0:
                     break
-                made[key] = self.make(inner, depth + 1)
+                if self._affords(key):
+                    made[key] = self.make(inner, depth + 1)
         for key in sorted([key for key in required if key not in properties]):
-            if self._left <= 0 or not self._affords(key):
+            if self._left <= 0:
                 break
-            made[key] = self.make(schema.get("additionalProperties"), depth + 1)
+            if self._affords(key):
+                made[key] = self.make(schema.get("additionalProperties"), depth + 1)
         return made
 
     def _affords(self, given: object) -> bool:

@@ -177,7 +177,8 @@ def schema_of(body: Fields) -> Mapping[str, object] | None:
     if form == "json":
         return {}
     if not isinstance(form, dict):
-        shown = encode_value(encode_value(form).decode()).decode()
+        text = encode_value(form).decode()
+        shown = encode_value(text if len(text) < 80 else text[:77] + "...").decode()
         raise RefusedError(500, f'invalid format: {shown}; expected "json" or a valid JSON Schema object')
     return form
 

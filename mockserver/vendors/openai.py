@@ -178,7 +178,7 @@ def schema_of(form: Fields | None, wrapper: str = "") -> Mapping[str, object] | 
     root = "object" if schema is None else schema.get("type") or "object"
     if isinstance(root, str) and root != "object":
         wanted = """schema must be a JSON Schema of 'type: "object"'"""
-        message = f"""Invalid schema for response_format '{name}': {wanted}, got 'type: "{root}"'."""
+        message = f"""Invalid schema for response_format '{name[:64]}': {wanted}, got 'type: "{root[:64]}"'."""
         if wrapper:
             raise RefusedError(400, message, param=written(form.path))
         raise RefusedError(400, message, param=written(form.at("schema")), error_code="invalid_json_schema")

@@ -101,6 +101,18 @@ def test_what_is_given_counts_before_what_is_usual() -> None:
     }
 
 
+def test_anthropic_repeats_the_requests_id() -> None:
+    body = DIALECTS["anthropic"].failure(Failure(429, SLOW, request_id="req_1"))
+    error = {"type": "rate_limit_error", "message": SLOW}
+    assert body == {"type": "error", "error": error, "request_id": "req_1"}
+    assert DIALECTS["openai-chat"].failure(Failure(429, SLOW, request_id="req_1")) == BODIES["openai-chat"]
+
+
+def test_google_puts_an_error_into_an_array_where_one_was_asked_for() -> None:
+    assert DIALECTS["gemini"].failure(Failure(429, SLOW, framing="json-array")) == [BODIES["gemini"]]
+    assert DIALECTS["gemini"].failure(Failure(429, SLOW, framing="sse")) == BODIES["gemini"]
+
+
 def test_a_type_of_ones_own_does_not_get_the_code_of_another() -> None:
     body = DIALECTS["openai-chat"].failure(Failure(429, "pay", type="insufficient_quota"))
     assert body == {"error": {"message": "pay", "type": "insufficient_quota", "param": None, "code": None}}
@@ -158,9 +170,12 @@ def test_anthropics_sdk_raises_its_usual_exception(status: int, raised: type[ant
     assert SLOW in str(caught.value)
 
 
+@pytest.mark.parametrize("framing", ["", "json-array"])
 @pytest.mark.parametrize(("status", "raised"), [(404, google_errors.ClientError), (503, google_errors.ServerError)])
-def test_googles_sdk_raises_its_usual_exception(status: int, raised: type[google_errors.APIError]) -> None:
-    body = DIALECTS["gemini"].failure(Failure(status, SLOW))
+def test_googles_sdk_raises_its_usual_exception(
+    status: int, raised: type[google_errors.APIError], framing: str
+) -> None:
+    body = DIALECTS["gemini"].failure(Failure(status, SLOW, framing=framing))
     with pytest.raises(raised) as caught:
         google_errors.APIError.raise_for_response(httpx2.Response(status, json=body))
     assert caught.value.message == SLOW

@@ -200,6 +200,13 @@ def test_an_answer_is_written_like_this() -> None:
     assert encode(CHAT, EVENTS, include_usage=False).decode().count("usage") == 0
 
 
+def test_null_stands_for_the_counts_until_they_come_where_the_stream_begins_so() -> None:
+    events = [Start(extra={"openai.usage": None}), PartStart(0, "text"), Text(0, "a"), PartEnd(0)]
+    *chunks, last = records(encode(CHAT, [*events, Usage(1, 2), Finish("stop"), End()]))
+    assert [chunk["usage"] for chunk in chunks] == [None, None, None]
+    assert last["usage"] == {"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3}
+
+
 def test_what_is_written_comes_back() -> None:
     once = encode(CHAT, EVENTS)
     assert encode(CHAT, decode_any(CHAT, once, strict=True)) == once

@@ -6,7 +6,7 @@ import time
 
 import h11
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from streamkit.http.head import BadHead, find_end, read_request, read_response, split_target
@@ -172,6 +172,7 @@ LINES = st.sampled_from(
 )
 
 
+@example("GET / HTTP/1.1", [("Content-Length", ":", "1"), ("Content-Length", ":", "1")])
 @given(LINES, st.lists(st.tuples(NAMES, st.sampled_from([":", ": ", " :", ":\t"]), VALUES), max_size=4))
 def test_what_is_accepted_is_what_h11_reads(line: str, fields: list[tuple[str, str, str]]) -> None:
     """h11 is more forgiving: what is read here it reads too, and reads the same in it."""
@@ -187,7 +188,11 @@ def test_what_is_accepted_is_what_h11_reads(line: str, fields: list[tuple[str, s
     theirs = connection.next_event()
     assert isinstance(theirs, h11.Request)
     assert (ours.method.encode(), ours.target.encode()) == (theirs.method, theirs.target)
-    assert [(n.encode("latin-1"), v.encode("latin-1")) for n, v in ours.headers] == theirs.headers.raw_items()
+    read = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in ours.headers]
+    lengths = [field for field in read if field[0].lower() == b"content-length"]
+    for repeated in lengths[1:]:  # with the same value, or it was refused; h11 makes one of them
+        read.remove(repeated)
+    assert sorted(read) == sorted(theirs.headers.raw_items())
     body = connection.next_event()
     assert (body is h11.NEED_DATA) == (ours.body != 0)
 

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-import anthropic
 import openai
 import pytest
 from google.genai import types
@@ -19,6 +18,7 @@ from tests.dialects.sdks import CHAT_TOOLS, no_proxies, openai_client
 from tests.mockserver.sdk_documents import anthropic_client, entries_of, functions_of, gemini_client, ollama_client
 
 if TYPE_CHECKING:
+    import anthropic
     from ollama import Client
 
 HELLO: Any = [{"role": "user", "content": "Which owl?"}]
@@ -110,7 +110,7 @@ def test_openai_chat_parses_a_model(gpt: openai.OpenAI, model: type[BaseModel]) 
 
 def test_openai_chat_streams_a_model_in_tokens(mock: MockInThread, gpt: openai.OpenAI) -> None:
     with gpt.chat.completions.stream(model="m", messages=HELLO, response_format=Owl) as stream:
-        pieces = [event.delta for event in stream if event.type == "content.delta"]
+        pieces = [event.delta for event in stream if event.type == "content.delta" and event.delta]
         message = stream.get_final_completion().choices[0].message
     assert isinstance(message.parsed, Owl)
     assert Owl.model_validate_json("".join(pieces)) == message.parsed
@@ -204,7 +204,7 @@ def test_anthropic_parses_a_model(claude: anthropic.Anthropic, model: type[BaseM
 def test_ollama_answers_with_a_model(llama: Client, model: type[BaseModel]) -> None:
     schema = model.model_json_schema()
     assert model.model_validate_json(llama.chat("m", HELLO, format=schema).message.content or "")
-    assert model.model_validate_json(llama.generate("m", "?", format=schema).response)
+    assert model.model_validate_json(llama.generate("m", "?", format=schema).response or "")
     parts = [part.message.content or "" for part in llama.chat("m", HELLO, format=schema, stream=True)]
     assert model.model_validate_json("".join(parts))
     assert len(parts) > 9
@@ -212,7 +212,7 @@ def test_ollama_answers_with_a_model(llama: Client, model: type[BaseModel]) -> N
 
 def test_ollama_answers_with_json(llama: Client) -> None:
     assert isinstance(json.loads(llama.chat("m", HELLO, format="json").message.content or ""), dict)
-    assert isinstance(json.loads(llama.generate("m", "?", format="json").response), dict)
+    assert isinstance(json.loads(llama.generate("m", "?", format="json").response or ""), dict)
 
 
 def test_ollama_always_says_how_long_it_took(llama: Client) -> None:
@@ -226,7 +226,7 @@ def test_ollama_always_says_how_long_it_took(llama: Client) -> None:
 
 
 @pytest.mark.parametrize("schema", [Owl, list[Feather]])
-def test_gemini_parses_a_model(mock: MockInThread, schema: Any) -> None:
+def test_gemini_parses_a_model(mock: MockInThread, schema: type) -> None:
     with gemini_client(mock.url) as client:
         config = types.GenerateContentConfig(response_mime_type="application/json", response_schema=schema)
         answer = client.models.generate_content(model="m", contents="Which owl?", config=config)

@@ -9,6 +9,7 @@ from itertools import islice
 import pytest
 
 from mockserver.answers.answer import DEFAULT_TOKENS, Answer
+from mockserver.answers.schema import value_of
 from mockserver.ask import Ask, Tool
 from mockserver.settings import Call, Settings
 from streamkit.dialects.events import (
@@ -295,6 +296,58 @@ class TestChoices:
         words = message(chat(choices=2)).choices[1].text.split()
         early = next(word for word in words[:20] if word not in message(chat()).text)
         assert lengths(early) == [DEFAULT_TOKENS, words.index(early)]
+
+
+class TestJson:
+    SCHEMA = {"type": "object", "properties": {"owl": {"const": "Strix"}}, "required": ["owl"]}  # noqa: RUF012
+
+    def test_it_fits_the_schema_and_comes_in_pieces(self) -> None:
+        asked = chat(schema=self.SCHEMA)
+        assert message(asked).text == '{"owl":"Strix"}'
+        assert pieces(asked, Settings()) == ['{"', "owl", '":"', "Strix", '"}']
+
+    def test_any_object_will_do_where_the_schema_is_empty(self) -> None:
+        assert isinstance(json.loads(message(chat(schema={})).text), dict)
+
+    def test_a_number_of_tokens_is_for_words(self) -> None:
+        assert message(chat(schema=self.SCHEMA), Settings(tokens=1)).text == '{"owl":"Strix"}'
+
+    @pytest.mark.parametrize("settings", [Settings(said="No"), Settings(said=""), Settings(echo=True)])
+    def test_what_was_set_goes_before_it(self, settings: Settings) -> None:
+        assert message(chat(schema=self.SCHEMA, prompt="Yes"), settings).text == (
+            settings.said or "Yes" * settings.echo
+        )
+
+    def test_a_call_goes_before_it_and_its_result_does_not(self) -> None:
+        asked = chat(schema=self.SCHEMA, tools=(CLOCK,))
+        called = message(asked, Settings(calls=(Call(),)))
+        assert (called.text, [part.tool_name for part in called.first.parts]) == ("", ["get_time"])
+        answered = chat(schema=self.SCHEMA, tools=(CLOCK,), tools_answered=True)
+        assert message(answered, Settings(calls=(Call(),))).text == '{"owl":"Strix"}'
+
+    def test_a_limit_cuts_it(self) -> None:
+        cut = message(chat(schema=self.SCHEMA, max_tokens=2))
+        assert (cut.text, cut.reason) == ('{"owl', "length")
+
+    def test_it_is_made_once_for_all_choices_and_so_are_the_arguments_of_calls(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        made = []
+
+        def counted(schema: object, seed: int) -> object:
+            made.append(schema)
+            return value_of(schema, seed)
+
+        monkeypatch.setattr("mockserver.answers.schema.value_of", counted)
+        numbers = {"type": "object", "properties": {"n": {"type": "number"}}, "required": ["n"]}
+        found = message(chat(schema=numbers, choices=9))
+        assert len({choice.text for choice in found.choices}) == 1
+        assert found.text == message(chat(schema=numbers)).text
+        called = message(chat(tools=(Tool("f", numbers),), tool_choice="required", choices=9))
+        calls = [part for choice in called.choices for part in choice.parts]
+        assert len({call.text for call in calls}) == 1
+        assert len({call.tool_id for call in calls}) == 9
+        assert len(made) == 3
 
 
 def test_an_anthropic_answer_begins_with_the_counts_of_the_request() -> None:

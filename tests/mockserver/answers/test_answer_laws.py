@@ -58,6 +58,7 @@ ASKS = st.builds(
     choices=st.integers(1, 3),
     stop=st.lists(st.text("aeno. ,", max_size=3), max_size=2).map(tuple),
     reasoning=st.none() | st.booleans(),
+    schema=st.sampled_from([None, None, {}, {"properties": {"n": {"type": "integer"}, "of": {"enum": ["é", 1]}}}]),
 )
 
 SETTINGS = st.builds(

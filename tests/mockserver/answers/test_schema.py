@@ -2,12 +2,26 @@ from __future__ import annotations
 
 import json
 import math
+import tracemalloc
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockserver.answers.schema import MAX_DEPTH, MAX_ITEMS, MAX_VALUES, Schema, arguments_of, value_of
+from mockserver.answers import schema as schema_module
+from mockserver.answers.numbers import Schema
+from mockserver.answers.schema import (
+    MAX_CHARS,
+    MAX_DEPTH,
+    MAX_ITEMS,
+    MAX_MERGED,
+    MAX_OPTIONS,
+    MAX_PROPERTIES,
+    MAX_VALUES,
+    arguments_of,
+    json_of,
+    value_of,
+)
 from streamkit.codecs.jsontext import decode_checked
 
 SEEDS = st.integers(0, 2**64 - 1)
@@ -129,6 +143,11 @@ def test_whatever_stands_for_a_schema_the_arguments_are_an_object(schema: object
     assert isinstance(decode_checked(text.encode()), dict)
 
 
+@given(ANYTHING, SEEDS)
+def test_whatever_stands_for_a_schema_there_is_json_for_it(schema: object, seed: int) -> None:
+    decode_checked(json_of(schema, seed).encode())
+
+
 @given(SCHEMAS, SEEDS)
 def test_the_same_seed_makes_the_same_value(schema: dict[str, object], seed: int) -> None:
     assert value_of(schema, seed) == value_of(schema, seed)
@@ -163,6 +182,16 @@ def test_other_seeds_make_other_values() -> None:
                     {"properties": {"a": {"const": 1}}, "required": ["a"]},
                     {"properties": {"b": {"const": 2}}, "required": ["b"]},
                 ]
+            },
+            {"a": 1, "b": 2},
+        ),
+        (
+            {
+                "allOf": [{"$ref": "#/$defs/a"}, {"$ref": "#/$defs/b"}],
+                "$defs": {
+                    "a": {"properties": {"a": {"const": 1}}, "required": ["a"]},
+                    "b": {"properties": {"b": {"const": 2}}, "required": ["b"]},
+                },
             },
             {"a": 1, "b": 2},
         ),
@@ -214,3 +243,95 @@ def test_an_enum_that_json_text_cannot_hold_makes_no_arguments() -> None:
     for _ in range(600):
         deep = [deep]
     assert arguments_of({"properties": {"a": {"const": deep}}, "required": ["a"]}, 1) == "{}"
+
+
+NODE = {
+    "type": "object",
+    "properties": {
+        "near": {"type": "array", "items": {"$ref": "#/$defs/node"}},
+        "above": {"anyOf": [{"$ref": "#/$defs/node"}, {"type": "null"}]},
+        "beside": {"type": ["object", "null"], "properties": {"node": {"$ref": "#/$defs/node"}}, "required": ["node"]},
+        "either": {"anyOf": [{"$ref": "#/$defs/node"}, {"type": "integer"}]},
+    },
+    "required": ["near", "above", "beside", "either"],
+}
+
+
+def is_node(value: object) -> bool:
+    """Whether a value is as `NODE` has it, down to its leaves."""
+    if not isinstance(value, dict) or value.keys() != {"near", "above", "beside", "either"}:
+        return False
+    others = [*value["near"], *(each for each in (value["above"], value["either"]) if isinstance(each, dict))]
+    if value["beside"] is not None:
+        others.append(value["beside"]["node"])
+    return all(map(is_node, others))
+
+
+@given(SEEDS)
+def test_a_tree_comes_to_an_end_before_the_bounds_cut_it(seed: int) -> None:
+    assert is_node(value_of({"$ref": "#/$defs/node", "$defs": {"node": NODE}}, seed))
+
+
+def nested(schema: object, levels: int) -> object:
+    """Return a schema of arrays in arrays, as full as they may be."""
+    for _ in range(levels):
+        schema = {"type": "array", "minItems": MAX_ITEMS, "items": schema}
+    return schema
+
+
+LARGE = "x" * (MAX_CHARS // 2)
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [
+        nested({"const": LARGE}, 3),
+        nested({"enum": [[LARGE]]}, 3),
+        nested({"default": {LARGE: 1}}, 3),
+        nested({"type": "string", "minLength": 10**9}, 3),
+        nested({"type": "object", "properties": {LARGE: {"const": 1}}, "required": [LARGE]}, 3),
+        nested({"type": "object", "required": [LARGE]}, 3),
+    ],
+)
+def test_what_a_value_takes_over_from_its_schema_is_bounded(schema: object) -> None:
+    assert MAX_CHARS // 2 < len(json_of(schema, 1)) < 3 * MAX_CHARS
+
+
+def test_what_is_too_long_to_be_taken_over_is_made_up() -> None:
+    schema = {"type": "object", "properties": {"a": {"const": "x" * 2 * MAX_CHARS, "type": "integer"}}}
+    value = value_of({**schema, "required": ["a"]}, 1)
+    assert isinstance(value, dict)
+    assert isinstance(value["a"], int)
+
+
+def test_how_much_of_several_schemas_is_put_together_is_bounded() -> None:
+    def part(number: int) -> dict[str, object]:
+        names = [f"{number} {name}" for name in range(2 * MAX_PROPERTIES)]
+        return {"properties": {name: {"$ref": "#"} for name in names}, "required": names}
+
+    schema = {"type": "object", "allOf": [part(number) for number in range(2 * MAX_OPTIONS)]}
+    tracemalloc.start()
+    try:
+        text = arguments_of(schema, 1)
+        _, peak_bytes = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(text) > MAX_VALUES
+    assert peak_bytes < 100 * MAX_MERGED
+
+
+def test_a_schema_that_is_part_of_itself_is_put_together_a_bounded_number_of_times(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    looked_up: list[object] = []
+    refer = schema_module.Maker._referred  # noqa: SLF001 - it is what is counted
+
+    def counted(maker: schema_module.Maker, pointer: object) -> Schema:
+        looked_up.append(pointer)
+        return refer(maker, pointer)
+
+    monkeypatch.setattr(schema_module.Maker, "_referred", counted)
+    again = {"$ref": "#/$defs/a"}
+    array = {"type": "array", "minItems": MAX_ITEMS, "items": again, "allOf": [again] * MAX_OPTIONS}
+    assert json_of({**again, "$defs": {"a": array}}, 1).startswith("[[")
+    assert len(looked_up) < 20_000

@@ -69,9 +69,7 @@ def refused(target: str, body: object, facts: Facts = ANY) -> Refusal:
 
 
 def body_of(error: RefusedError, dialect: str) -> object:
-    failure = Failure(
-        error.status, error.message, error.type, error.error_code, error.param, framing=error.framing
-    )
+    failure = Failure(error.status, error.message, error.type, error.error_code, error.param, framing=error.framing)
     return DIALECTS[dialect].failure(failure)
 
 

@@ -85,6 +85,14 @@ def test_whether_the_model_is_to_think(thinking: object, reasoning: bool) -> Non
     assert ask(MESSAGES, body(max_tokens=2000, thinking=thinking)).reasoning is reasoning
 
 
+def test_what_an_answer_has_to_fit() -> None:
+    form = {"type": "json_schema", "schema": SCHEMA}
+    assert ask(MESSAGES, body(output_config={"effort": "low", "format": form})).schema == SCHEMA
+    assert ask(MESSAGES, body(output_format=form)).schema == SCHEMA
+    assert ask(MESSAGES, body(output_config={"effort": "low"})).schema is None
+    assert ask(MESSAGES, body()).schema is None
+
+
 def test_stops_and_streaming() -> None:
     asked = ask(MESSAGES, body(stop_sequences=["END"], stream=True))
     assert (asked.stop, asked.stream) == (("END",), True)
@@ -144,6 +152,13 @@ def test_how_many_tokens_a_request_has() -> None:
         (
             {"thinking": {"type": "enabled", "budget_tokens": 1024}},
             "`max_tokens` must be greater than `thinking.budget_tokens`.",
+        ),
+        ({"output_config": {"format": {"schema": {}}}}, "output_config.format.type: Field required"),
+        ({"output_config": {"format": {"type": "json"}}}, "output_config.format.type: Input should be 'json_schema'"),
+        ({"output_config": {"format": {"type": "json_schema"}}}, "output_config.format.schema: Field required"),
+        (
+            {"output_format": {"type": "json_schema", "schema": "city"}},
+            "output_format.schema: Input should be a valid dictionary",
         ),
     ],
 )

@@ -127,6 +127,22 @@ def test_whether_thoughts_are_to_be_seen(config: object, reasoning: bool | None)
     assert ask(DOCUMENT, body(generationConfig={"thinkingConfig": config})).reasoning is reasoning
 
 
+@pytest.mark.parametrize(
+    ("config", "schema"),
+    [
+        ({}, None),
+        ({"responseMimeType": "text/plain"}, None),
+        ({"responseMimeType": "application/json"}, {}),
+        ({"responseMimeType": "application/json", "responseSchema": {"type": "ARRAY"}}, {"type": "array"}),
+        ({"response_mime_type": "application/json", "response_schema": {"type": "ARRAY"}}, {"type": "array"}),
+        ({"responseMimeType": "text/x.enum", "responseSchema": {"enum": ["A"]}}, {"enum": ["A"]}),
+        ({"responseJsonSchema": {"const": 1}}, {"const": 1}),
+    ],
+)
+def test_what_an_answer_has_to_fit(config: object, schema: object) -> None:
+    assert ask(DOCUMENT, body(generationConfig=config)).schema == schema
+
+
 def test_models_and_counts() -> None:
     facts = Facts(models=("gemini-3",))
     listed = answer(question("GET", "/v1beta/models"), facts)
@@ -181,12 +197,22 @@ def test_models_and_counts() -> None:
             {"tools": [{"functionDeclarations": [{}]}]},
             "* GenerateContentRequest.tools[0].function_declarations[0].name: name is not specified\n",
         ),
+        (
+            {"generationConfig": {"responseSchema": "STRING"}},
+            "Invalid value at 'generation_config.response_schema' (TYPE_MESSAGE), \"STRING\"",
+        ),
     ],
 )
 def test_googles_words_for_what_is_wrong(fields: dict[str, object], message: str) -> None:
     told = refused(DOCUMENT, body(**fields))
     assert told.body == {"error": {"code": 400, "message": message, "status": "INVALID_ARGUMENT"}}
     assert told.status == 400
+
+
+def test_who_asked_for_an_array_gets_one_with_the_error() -> None:
+    error = refused(DOCUMENT, body(contents=[])).body
+    assert refused(f"{STREAM}?alt=sse", body(contents=[])).body == error
+    assert refused(STREAM, body(contents=[])).body == [error]
 
 
 def test_a_long_value_is_cut_in_the_message() -> None:
@@ -196,6 +222,6 @@ def test_a_long_value_is_cut_in_the_message() -> None:
 
 @pytest.mark.parametrize("raw", [b"", b"{", b"[]", b"\xff\xff"])
 def test_what_is_no_json_object(raw: bytes) -> None:
-    told = refusal(question("POST", STREAM, raw=raw))
+    told = refusal(question("POST", f"{STREAM}?alt=sse", raw=raw))
     assert told.error["message"].startswith("Invalid JSON payload received.")
     assert told.error["status"] == "INVALID_ARGUMENT"

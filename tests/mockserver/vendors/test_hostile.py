@@ -37,6 +37,7 @@ FULL: dict[str, Any] = {
         "stream_options": {"include_usage": True},
         "temperature": 1.0,
         "reasoning": {"effort": "low"},
+        "response_format": {"type": "json_schema", "json_schema": {"name": "a", "schema": {"type": "object"}}},
     },
     "/v1/completions": {"model": "m", "prompt": ["Hello", [1, 2]], "n": 2, "best_of": 3, "stop": "END"},
     "/v1/responses": {
@@ -51,6 +52,7 @@ FULL: dict[str, Any] = {
         "tool_choice": {"type": "function", "name": "weather"},
         "reasoning": {"effort": "low"},
         "max_output_tokens": 16,
+        "text": {"format": {"type": "json_schema", "name": "a", "schema": {"type": "object"}}},
     },
     "/v1/messages": {
         "model": "m",
@@ -64,6 +66,7 @@ FULL: dict[str, Any] = {
         "thinking": {"type": "enabled", "budget_tokens": 1024},
         "stop_sequences": ["END"],
         "top_k": 1,
+        "output_config": {"format": {"type": "json_schema", "schema": {}}},
     },
     "/v1beta/models/m:streamGenerateContent": {
         "contents": [
@@ -77,6 +80,8 @@ FULL: dict[str, Any] = {
             "maxOutputTokens": 5,
             "stopSequences": ["END"],
             "candidateCount": 2,
+            "responseMimeType": "application/json",
+            "responseSchema": {"type": "OBJECT"},
             "thinkingConfig": {"includeThoughts": True, "thinkingBudget": 5},
         },
     },
@@ -86,6 +91,7 @@ FULL: dict[str, Any] = {
         "tools": [{"type": "function", "function": TOOL}],
         "options": {"num_predict": 5, "stop": ["END"], "temperature": 1.0},
         "think": "high",
+        "format": {"type": "object"},
         "keep_alive": "5m",
     },
     "/api/generate": {"model": "m", "prompt": "Hello", "system": "?", "suffix": "?", "images": [], "keep_alive": 0},
@@ -117,6 +123,7 @@ def check(asked: Question) -> object:
     if isinstance(value, Ask):
         assert value.framing in DIALECTS[value.dialect].framings
         assert value.choices >= 1
+        assert value.schema is None or isinstance(value.schema, dict)
         assert value.prompt_tokens >= 0
         assert value.max_tokens is None or value.max_tokens >= 1
         names = {tool.name for tool in value.tools}

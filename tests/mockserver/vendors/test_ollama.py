@@ -52,6 +52,20 @@ def test_whether_the_model_is_to_think(think: object, reasoning: bool | None) ->
     assert ask(GENERATE, generate(think=think)).reasoning is reasoning
 
 
+@pytest.mark.parametrize(("form", "schema"), [(None, None), ("", None), ("json", {}), ({}, {}), (SCHEMA, SCHEMA)])
+def test_what_an_answer_has_to_fit(form: object, schema: object) -> None:
+    assert ask(CHAT, chat(format=form)).schema == schema
+    assert ask(GENERATE, generate(format=form)).schema == schema
+
+
+def test_a_long_value_is_cut_in_the_message() -> None:
+    deep: object = 1
+    for _ in range(200):
+        deep = [deep]
+    for form in ("x" * 10_000, deep):
+        assert len(refused(CHAT, chat(format=form)).body["error"]) < 200
+
+
 def test_tools_and_their_results() -> None:
     tools = [{"type": "function", "function": {"name": "weather", "parameters": SCHEMA}}]
     call = {"function": {"name": "weather", "arguments": {"city": "Ulm"}}}
@@ -125,6 +139,13 @@ def test_or_unloaded(keep_alive: object, reason: str) -> None:
             400,
             'invalid think value: "hard" (must be "high", "medium", "low", "max", true, or false)',
         ),
+        (
+            CHAT,
+            chat(format="xml"),
+            500,
+            r'invalid format: "\"xml\""; expected "json" or a valid JSON Schema object',
+        ),
+        (GENERATE, generate(format=[1]), 500, 'invalid format: "[1]"; expected "json" or a valid JSON Schema object'),
         (
             GENERATE,
             generate(raw=True, system="?"),

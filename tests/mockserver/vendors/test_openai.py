@@ -71,6 +71,13 @@ def test_token_counts_are_streamed_only_when_asked_for() -> None:
     assert ask(CHAT, chat(stream=False)).include_usage
 
 
+def test_that_counts_come_last_is_said_from_the_start() -> None:
+    wanted = {"include_usage": True}
+    assert ask(CHAT, chat(stream=True, stream_options=wanted)).echoed == {"openai.usage": None}
+    assert ask(CHAT, chat(stream=True)).echoed == {}
+    assert ask(CHAT, chat()).echoed == {}
+
+
 def test_limits_choices_and_stops() -> None:
     assert ask(CHAT, chat(max_tokens=1)).max_tokens == 1
     assert ask(CHAT, chat(max_completion_tokens=7)).max_tokens == 7
@@ -320,6 +327,77 @@ def test_what_is_no_json_object_is_not_parsed(raw: bytes, target: str) -> None:
     assert told.error["message"].startswith("We could not parse the JSON body of your request.")
 
 
+def form(**fields: object) -> dict[str, object]:
+    return {"type": "json_schema", "json_schema": {"name": "city", **fields}}
+
+
+@pytest.mark.parametrize(
+    ("response_format", "schema"),
+    [
+        (None, None),
+        ({"type": "text"}, None),
+        ({"type": "json_object"}, {}),
+        (form(), {}),
+        (form(schema=SCHEMA, strict=True), SCHEMA),
+        (form(schema={"$ref": "#/$defs/a"}), {"$ref": "#/$defs/a"}),
+    ],
+)
+def test_what_an_answer_of_a_chat_has_to_fit(response_format: object, schema: object) -> None:
+    assert ask(CHAT, chat(response_format=response_format)).schema == schema
+
+
+ARRAY = """schema must be a JSON Schema of 'type: "object"', got 'type: "array"'."""
+
+
+@pytest.mark.parametrize(
+    ("response_format", "param", "code", "message"),
+    [
+        (
+            "json_object",
+            "response_format",
+            "invalid_type",
+            "Invalid type for 'response_format': expected an object, but got a string instead.",
+        ),
+        (
+            {"type": "xml"},
+            "response_format.type",
+            "invalid_value",
+            "Invalid value: 'xml'. Supported values are: 'json_object', 'json_schema', and 'text'.",
+        ),
+        (
+            {"type": "json_schema"},
+            "response_format.json_schema",
+            "missing_required_parameter",
+            "Missing required parameter: 'response_format.json_schema'.",
+        ),
+        (
+            {"type": "json_schema", "json_schema": {"schema": SCHEMA}},
+            "response_format.json_schema.name",
+            "missing_required_parameter",
+            "Missing required parameter: 'response_format.json_schema.name'.",
+        ),
+        (
+            form(schema=[]),
+            "response_format.json_schema.schema",
+            "invalid_type",
+            "Invalid type for 'response_format.json_schema.schema': expected an object, but got an array instead.",
+        ),
+        (
+            form(schema={"type": "array"}),
+            "response_format",
+            None,
+            f"Invalid schema for response_format 'city': {ARRAY}",
+        ),
+    ],
+)
+def test_openais_words_for_what_is_no_schema(
+    response_format: object, param: str, code: str | None, message: str
+) -> None:
+    told = refused(CHAT, chat(response_format=response_format))
+    expected = {"message": message, "type": "invalid_request_error", "param": param, "code": code}
+    assert (told.status, told.error) == (400, expected)
+
+
 def test_completions_of_one_prompt() -> None:
     asked = ask(COMPLETIONS, {"model": "m", "prompt": "Once upon a time", "n": 2, "stream": True, "stop": ["."]})
     assert (asked.prompt, asked.prompt_tokens, asked.choices) == ("Once upon a time", 4, 2)
@@ -360,6 +438,29 @@ def test_completions_that_make_no_sense(fields: dict[str, object], param: str) -
 def test_the_least_that_a_response_needs() -> None:
     asked = ask(RESPONSES, responses())
     assert (asked.prompt, asked.prompt_tokens, asked.stream, asked.include_usage) == ("Hello you", 2, False, True)
+
+
+FLAT = {"type": "json_schema", "name": "city", "schema": SCHEMA}
+
+
+@pytest.mark.parametrize(
+    ("text", "schema"),
+    [
+        (None, None),
+        ({"verbosity": "low"}, None),
+        ({"format": {"type": "text"}}, None),
+        ({"format": {"type": "json_object"}}, {}),
+        ({"format": FLAT}, SCHEMA),
+    ],
+)
+def test_what_a_response_has_to_fit(text: object, schema: object) -> None:
+    assert ask(RESPONSES, responses(text=text)).schema == schema
+
+
+def test_a_response_repeats_what_was_asked() -> None:
+    fields = {"instructions": "Be kind.", "temperature": 0, "metadata": {}, "tools": [], "user": None}
+    echoed = ask(RESPONSES, responses(**fields)).echoed
+    assert echoed == {f"openai-responses.{name}": value for name, value in fields.items() if value is not None}
 
 
 def test_all_items_of_the_input_are_heard() -> None:
@@ -433,6 +534,13 @@ def test_whether_a_response_is_to_think(effort: str | None, reasoning: bool | No
         ({"stream_options": {}}, "stream_options", None),
         ({"tools": [{"type": "function"}]}, "tools[0].name", "missing_required_parameter"),
         ({"reasoning": "high"}, "reasoning", "invalid_type"),
+        ({"text": {"format": "json"}}, "text.format", "invalid_type"),
+        (
+            {"text": {"format": {"type": "json_schema", "name": "a"}}},
+            "text.format.schema",
+            "missing_required_parameter",
+        ),
+        ({"text": {"format": {**FLAT, "schema": {"type": "array"}}}}, "text.format.schema", "invalid_json_schema"),
     ],
 )
 def test_responses_that_make_no_sense(fields: dict[str, object], param: str, code: str | None) -> None:
