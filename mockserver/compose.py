@@ -225,5 +225,7 @@ def error_response(refused: RefusedError, dialect_name: str, headers: Headers = 
         type=refused.type,
         error_code=refused.error_code,
         param=refused.param,
+        request_id=dict(headers).get("request-id", ""),
+        framing=refused.framing,
     )
     return json_response(DIALECTS[dialect_name].failure(failure), refused.status, (*refused.headers, *headers))

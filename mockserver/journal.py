@@ -28,9 +28,10 @@ MAX_BODY_BYTES: Final = 65536
 ENTRY_BYTES: Final = 1500
 """What an entry takes besides its writes, head and body."""
 
-ROW: Final = struct.Struct("<qIIII")
-"""A write in 24 bytes: when it was due, how much later it began, how long it took, its size and tokens. What does not
-fit, a delay of more than 4 s for instance, is kept apart."""
+ROW: Final = struct.Struct("<IIIHH")
+"""A write in 16 bytes: how much later than the write before it was due, how much later than that it began, how long it
+took, its size, and how many tokens were complete since the write before. What does not fit, a gap of more than 4 s for
+instance, is kept apart."""
 
 
 class WriteDone(NamedTuple):
@@ -79,7 +80,7 @@ class Entry:
         *("arrived_ns", "blocked_ns", "body", "connection", "dialect", "ended_ns", "error", "head", "kernel_ns"),
         *("left", "left_ns", "max_bytes", "max_writes", "method", "model", "moved_ns", "notes", "number", "origin_ns"),
         *("outcome", "queued_ns", "rows", "scenario", "seed", "sent", "sent_bytes", "status", "target", "tokens"),
-        *("writes_dropped", "faults", "peer", "is_kept", "kept_bytes", "wide"),
+        *("writes_dropped", "faults", "peer", "is_kept", "kept_bytes", "wide", "last_ns"),
     )
 
     def __init__(self, number: int, *, max_writes: int, max_bytes: int) -> None:
@@ -110,6 +111,7 @@ class Entry:
         self.error = ""
         self.rows = bytearray()
         self.wide: dict[int, WriteDone] = {}
+        self.last_ns = 0
         self.sent = bytearray()
         self.sent_bytes = 0
         self.tokens = 0
@@ -123,15 +125,18 @@ class Entry:
         """Note a write."""
         size = len(data)
         self.sent_bytes += size
-        self.tokens = tokens
         if len(self.rows) < self.max_writes:
             try:
-                self.rows += ROW.pack(planned_ns, began_ns - planned_ns, ended_ns - began_ns, size, tokens)
+                self.rows += ROW.pack(
+                    planned_ns - self.last_ns, began_ns - planned_ns, ended_ns - began_ns, size, tokens - self.tokens
+                )
             except struct.error:
                 self.wide[len(self.rows) // ROW.size] = WriteDone(planned_ns, began_ns, ended_ns, size, tokens)
                 self.rows += bytes(ROW.size)
+            self.last_ns = planned_ns
         else:
             self.writes_dropped += 1
+        self.tokens = tokens
         room = self.max_bytes - len(self.sent)
         if room > 0:
             self.sent += data[:room]
@@ -163,12 +168,15 @@ class Entry:
     @property
     def writes(self) -> list[WriteDone]:
         """The writes, in order."""
-        rows = [
-            WriteDone(planned_ns, planned_ns + late_ns, planned_ns + late_ns + took_ns, size, tokens)
-            for planned_ns, late_ns, took_ns, size, tokens in ROW.iter_unpack(self.rows)
-        ]
-        for number, row in self.wide.items():
-            rows[number] = row
+        rows: list[WriteDone] = []
+        planned_ns = tokens = 0
+        for number, (since_ns, late_ns, took_ns, size, more) in enumerate(ROW.iter_unpack(self.rows)):
+            row = self.wide.get(number)
+            if row is None:
+                began_ns = planned_ns + since_ns + late_ns
+                row = WriteDone(planned_ns + since_ns, began_ns, began_ns + took_ns, size, tokens + more)
+            rows.append(row)
+            planned_ns, tokens = row.planned_ns, row.tokens
         return rows
 
     def as_json(self, *, with_writes: bool = True) -> dict[str, Any]:

@@ -6,8 +6,10 @@ last one waits for the work of all others. Here all that is due is sent first, a
 
 from __future__ import annotations
 
+from collections import deque
 from heapq import heappop, heappush
 from itertools import count
+from typing import Final
 
 import outcome
 import trio
@@ -17,6 +19,9 @@ from streamkit.http.clock import clock_function
 from streamkit.http.timer import open_timer
 
 __all__ = ["Pacer"]
+
+AT_ONCE: Final = 4
+"""How many tasks are woken between two looks at the deadlines."""
 
 
 class Waiter:
@@ -38,6 +43,7 @@ class Pacer:
     """
 
     def __init__(self) -> None:
+        self._ended: deque[Waiter] = deque()
         self._heap: list[tuple[int, int, Waiter]] = []
         self._numbers = count()
         self.is_running = False
@@ -73,14 +79,14 @@ class Pacer:
     async def _run(self) -> None:
         clock = clock_function()
         try:
-            while self._heap:
-                due_ns = self._heap[0][0]
-                if due_ns > clock():
-                    self._timer.set(due_ns)
+            while self._heap or self._ended:
+                if not self._ended and self._heap[0][0] > clock():
+                    self._timer.set(self._heap[0][0])
                     await self._timer.wait()
                 else:
                     await trio.lowlevel.checkpoint()
                 self._fire(clock())
+                self._dismiss()
         finally:
             self.is_running = False
             self._timer.close()
@@ -99,11 +105,14 @@ class Pacer:
                 waiter.is_gone = True
                 trio.lowlevel.reschedule(waiter.task, outcome.Error(error))
                 continue
-            if isinstance(pause, Pause):
+            if pause is Pause.END:
+                self._ended.append(waiter)
+            elif isinstance(pause, Pause):
                 waiter.is_gone = True
                 trio.lowlevel.reschedule(waiter.task, outcome.Value(pause))
             else:
                 sent.append((pause, waiter))
+        # All of this is sent. What comes next is made up only now.
         for due_ns, waiter in sent:
             try:
                 waiter.player.prepare()
@@ -111,3 +120,14 @@ class Pacer:
                 trio.lowlevel.reschedule(waiter.task, outcome.Error(error))
             else:
                 self._push(due_ns, waiter)
+
+    def _dismiss(self) -> None:
+        """Wake some of the tasks whose streams have ended.
+
+        What they do then takes as long as fifty tokens. Where hundreds end at once, others are due in between.
+        """
+        for _ in range(min(AT_ONCE, len(self._ended))):
+            waiter = self._ended.popleft()
+            if not waiter.is_gone:
+                waiter.is_gone = True
+                trio.lowlevel.reschedule(waiter.task, outcome.Value(Pause.END))

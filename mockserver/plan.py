@@ -17,7 +17,6 @@ from mockserver.canonical import canonical_body
 from mockserver.compose import Identity, error_response, json_response, respond
 from mockserver.config.grammar import Layer, layer_of, parse_header
 from mockserver.faults.spec import Fault, fault_text
-from mockserver.faults.table import Context, befall
 from mockserver.response import Headers, Record, Response
 from mockserver.resume import seed_of
 from mockserver.script import Script
@@ -33,6 +32,7 @@ __all__ = ["Asked", "Client", "Plan", "header_layer", "is_large", "is_long", "pl
 
 LARGE_BODY_BYTES: Final = 256 * 1024
 LONG_TOKENS: Final = 10_000
+MADE_UP_TOKENS: Final = 4_000  # what is made from a schema has at most about as many
 """From where on it takes 10 ms and more to read a request, or to go through an answer."""
 
 
@@ -88,7 +88,10 @@ def is_long(ask: Ask | None, settings: Settings) -> bool:
     if ask is None:
         return False
     tokens = max(64 if settings.tokens is None else settings.tokens, len(settings.said or "") // 2)
-    tokens = settings.reasoning + max(tokens, ask.prompt_tokens if settings.echo else 0)
+    tokens = max(tokens, ask.prompt_tokens if settings.echo else 0)
+    if ask.tools or ask.schema is not None:
+        tokens = max(tokens, MADE_UP_TOKENS)
+    tokens += settings.reasoning
     if ask.max_tokens is not None:
         tokens = min(tokens, ask.max_tokens)
     return tokens * ask.choices > LONG_TOKENS
@@ -201,11 +204,15 @@ def with_faults(  # noqa: PLR0917 - as `plan_of`
     befallen: Counter[Fault],
 ) -> tuple[Response, tuple[str, ...]]:
     """Return the response with the faults that befall it, and which these are."""
+    from mockserver.faults.table import Context, befall  # a twelfth of an idle server's memory, and of its start
+
     ask = asked.ask
     dialect = DIALECTS[ask.dialect if ask else asked.found.dialect]
 
     def failure(status: int, message: str) -> tuple[Headers, bytes]:
-        made = error_response(RefusedError(status, message), dialect.name)
+        framing = ask.framing if ask and ask.stream else ""
+        told = tuple((name, value) for name, value in response.headers if name == "request-id")
+        made = error_response(RefusedError(status, message, framing=framing), dialect.name, told)
         first = next(iter(made.steps))
         assert isinstance(first, Record)  # noqa: S101 - a document has one record
         return made.headers, first.data

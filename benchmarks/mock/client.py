@@ -3,13 +3,15 @@
 A program of its own, standard library only: a job as one JSON object on stdin, the result as one on stdout.
 
 Job: `host`, `port`, `request` (text, the same for all streams), `streams`, `at_once`, `marker` (what stands once in
-each token's bytes), `timeout_s`. Result: `streams`, each with `sent_ns` (just before its request was sent), `at_ns` and
-`tokens` (for each read that brought tokens: when it had returned, how many), `reads`, `segments` (TCP segments with
-data, as the kernel counted them; null where it does not tell), `ended_ns`; and `began_ns`. Or `error`, a sentence. All
-times are CLOCK_MONOTONIC, one clock for all processes of a machine.
+each token's bytes), `spread_s` (over which time the first requests leave, evenly), `timeout_s`. Result: `streams`, each
+with `sent_ns` (just before its request was sent), `at_ns` and `tokens` (for each read that brought tokens: when it had
+returned, how many), `reads`, `segments` (TCP segments with data, as the kernel counted them; null where it does not
+tell), `ended_ns`; and `began_ns`. Or `error`, a sentence. All times are CLOCK_MONOTONIC, one clock for all processes of
+a machine.
 
 Where all streams go at once, every connection is open, and has been for a moment, before the first request leaves: what
-is then measured is a burst of requests, not of connections. Otherwise a new connection begins when a stream ends.
+is then measured is a burst of requests, not of connections, or with `spread_s` the crowd that they add up to. Otherwise
+a new connection begins when a stream ends.
 
 A stream ends at the last chunk of its HTTP body, whatever the server does with the connection afterwards. A marker that
 is spread over two reads counts for the second one.
@@ -118,11 +120,15 @@ def measure(job: dict[str, Any]) -> dict[str, object]:
     left -= len(opened)
     time.sleep(SETTLE_S)
     began_ns = time.monotonic_ns()
-    for stream in opened:
-        begin(stream)
-    until = time.monotonic() + job["timeout_s"]
-    while streams:
-        for number, _ in poller.poll(1, len(streams)):
+    began_s = time.monotonic()
+    apart_s = job["spread_s"] / len(opened)
+    waiting = [(began_s + number * apart_s, stream) for number, stream in enumerate(opened)][::-1]
+    until = began_s + job["timeout_s"]
+    while streams or waiting:
+        while waiting and waiting[-1][0] <= time.monotonic():
+            begin(waiting.pop()[1])
+        patience_s = max(waiting[-1][0] - time.monotonic(), 0) if waiting else 1
+        for number, _ in poller.poll(patience_s, max(len(streams), 1)):
             stream = streams[number]
             if stream.receive(marker):
                 done.append(stream)

@@ -30,12 +30,17 @@ REQUEST = (
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What the client asks for in one turn: so many streams, so many of them at once, so many tokens in each."""
+    """What the client asks for in one turn: so many streams, so many of them at once, so many tokens in each.
+
+    Attributes:
+        spread_s: over which time the first requests leave, evenly; 0 for all at once.
+    """
 
     streams: int
     at_once: int
     tokens: int
     timeout_s: float = 60
+    spread_s: float = 0
 
 
 def take_turn(server: Server, load: Load) -> Run:
@@ -51,6 +56,7 @@ def take_turn(server: Server, load: Load) -> Run:
         "streams": load.streams,
         "at_once": load.at_once,
         "marker": MARKER,
+        "spread_s": load.spread_s,
         "timeout_s": load.timeout_s,
     }
     before = server.cpu_ns()

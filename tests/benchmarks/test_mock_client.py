@@ -129,6 +129,7 @@ class TestClient:
                 "streams": 1,
                 "at_once": 1,
                 "marker": "<t>",
+                "spread_s": 0,
                 "timeout_s": 5,
             }
             done = subprocess.run(

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from mockserver.journal import Journal, WriteDone
 from streamkit.errors import ConfigError
@@ -17,13 +19,19 @@ def test_writes_come_back_as_they_were() -> None:
     entry.wrote(10, 20, 2**60, b"defg", 2)
     entry.wrote(30, 20, 40, b"", 2)  # before it was due: as odd as it is, it is not changed
     entry.wrote(2**62, 2**62 + 2**32 - 1, 2**62 + 2**32, b"", 2)
+    entry.wrote(2**62 + 5, 2**62 + 6, 2**62 + 7, b"x" * 65535, 65537)
+    entry.wrote(2**62 + 6, 2**62 + 6, 2**62 + 7, b"x" * 65536, 65537)
+    entry.wrote(2**62 + 7, 2**62 + 7, 2**62 + 7, b"y", 65538)
     assert entry.writes == [
         WriteDone(1, 2, 3, 3, 1),
         WriteDone(10, 20, 2**60, 4, 2),
         WriteDone(30, 20, 40, 0, 2),
         WriteDone(2**62, 2**62 + 2**32 - 1, 2**62 + 2**32, 0, 2),
+        WriteDone(2**62 + 5, 2**62 + 6, 2**62 + 7, 65535, 65537),
+        WriteDone(2**62 + 6, 2**62 + 6, 2**62 + 7, 65536, 65537),
+        WriteDone(2**62 + 7, 2**62 + 7, 2**62 + 7, 1, 65538),
     ]
-    assert (entry.sent_bytes, entry.tokens, bytes(entry.sent)) == (7, 2, b"abcd")
+    assert (entry.tokens, bytes(entry.sent)) == (65538, b"abcd")
 
 
 def test_the_oldest_entry_makes_room() -> None:
@@ -103,3 +111,25 @@ def test_what_was_asked_is_kept_without_its_secrets_and_shown_as_it_was() -> Non
     assert entry.as_json()["body"] == "(100000 bytes)"
     entry.asked("/", [], b"")
     assert (entry.as_json()["body"], entry.headers) == (None, [])
+
+
+@given(st.lists(st.tuples(*[st.integers(0, 2**62)] * 3, st.integers(0, 70_000), st.integers(0, 70_000)), max_size=20))
+def test_whatever_was_written_comes_back(writes: list[tuple[int, int, int, int, int]]) -> None:
+    entry = Journal().begin()
+    for planned_ns, began_ns, ended_ns, size, tokens in writes:
+        entry.wrote(planned_ns, began_ns, ended_ns, bytes(size), tokens)
+    assert [tuple(done) for done in entry.writes] == writes
+
+
+@given(st.lists(st.tuples(*[st.integers(0, 10**9)] * 3, st.integers(0, 300), st.integers(0, 2)), max_size=50))
+def test_what_is_usual_comes_back(steps: list[tuple[int, int, int, int, int]]) -> None:
+    entry = Journal().begin()
+    planned_ns, count = 10**15, 0
+    writes = []
+    for since_ns, late_ns, took_ns, size, more in steps:
+        planned_ns += since_ns
+        count += more
+        writes.append((planned_ns, planned_ns + late_ns, planned_ns + late_ns + took_ns, size, count))
+        entry.wrote(*writes[-1][:3], bytes(size), count)
+    assert [tuple(done) for done in entry.writes] == writes
+    assert len(entry.wide) <= 1  # the first is far from 0
