@@ -567,7 +567,7 @@ def test_a_thousand_silent_readers_cost_little_and_delay_nobody() -> None:
                 silent.connect(("127.0.0.1", server.port))
                 silent.sendall(asked)
             server.until(lambda: state_of(server)["running"] == count, "take them all")
-            server.until(lambda: is_quiet(server), "fill all their sockets")
+            server.until(lambda: is_quiet(server, count), "fill all their sockets")
             grown = resident_bytes(server.pid) - before
             assert exchange(server.port, body={**STREAM, "stream": False}).status == 200
             clients.close()
@@ -586,13 +586,13 @@ def state_of(server: Served) -> dict[str, int]:
     return dict(exchange(server.port, "/_mock/state").value)
 
 
-def is_quiet(server: Served) -> bool:
-    """Tell whether the server does nothing but answer us: a turn of the clock of its CPU time, or none."""
-    ticks = []
+def is_quiet(server: Served, count: int) -> bool:
+    """Tell whether all the last `count` streams are stuck: until it answers us, the server gives each of them turns."""
+    sent = []
     for _ in range(2):
-        ticks.append(sum(map(int, Path(f"/proc/{server.pid}/stat").read_text().rpartition(")")[2].split()[11:13])))
-        server._step(0.05)  # noqa: SLF001 - reads what it says meanwhile
-    return ticks[1] - ticks[0] <= 1
+        entries = exchange(server.port, f"/_mock/journal?writes=0&limit={count}").value
+        sent.append([entry["sent_bytes"] for entry in entries])
+    return sent[0] == sent[1] and min(sent[0]) > 0
 
 
 # --------------------------------------------------------------------------------------------------------------- TLS
