@@ -125,7 +125,10 @@ class _Scanner:
             self._take(SPACE)
             key = self._take(KEY)
             if key[0] in "\"'":
-                key = tomllib.loads(f"key = {key}")["key"]
+                try:
+                    key = tomllib.loads(f"key = {key}")["key"]
+                except tomllib.TOMLDecodeError:
+                    raise _LostError from None
             keys.append(key)
             self._take(SPACE)
             if not self._is_over("."):

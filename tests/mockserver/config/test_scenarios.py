@@ -5,7 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from mockserver.config.files import load_scenarios, read_text
@@ -287,6 +287,7 @@ def test_no_layout_confuses_the_lines(pairs: list[tuple[str, str]]) -> None:
     assert {path: lines.get(path) for path in expected} == expected
 
 
+@example('"\\1"')
 @given(st.text(alphabet="ab=[]{}\"'#\n.,\\ 1", max_size=40))
 def test_what_is_not_toml_does_not_break_the_lines(text: str) -> None:
     assert all(1 <= line <= text.count("\n") + 1 for line in lines_of(text).values())
