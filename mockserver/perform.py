@@ -212,7 +212,7 @@ class Performance:
 
     def _note_left(self, how: str, at_ns: int) -> None:
         entry = self._entry
-        if entry.left is None:
+        if entry.left is None and entry.outcome in UNFINISHED:  # after its end it does not matter any more
             entry.left, entry.left_ns = how, at_ns
             if entry.outcome == "running":
                 entry.outcome = "client-left"
