@@ -150,7 +150,7 @@ def records(answer: Answer, ask: Ask, settings: Settings, seed: int, identity: I
                     yield Record(data, done, sent_ns)
         kind = type(event)
         if frame is not None and kind is Text:
-            # Nearly every event. What the encoder would make of it, without a call to it: half of a token's cost.
+            # Nearly every event. What the encoder would make of it, without a call to it: a third less for the records.
             sent_ns = at_ns
             done = tokens
             yield Record(frame[0] + encode_string(event.text) + frame[1], tokens, at_ns)  # type: ignore[attr-defined]

@@ -1,7 +1,7 @@
 """One timer for all streams of a server: at each deadline it does what is due, without waking a task for every token.
 
-A task that sleeps for each token of each stream costs twice as much, and of a hundred streams that are due at once the
-last one waits for the work of all others. Here all that is due is sent first, and what comes next is made up after.
+If each stream slept in a task of its own, the last of a hundred that are due at once would wait for the work of all
+others. Here all that is due is sent first, and what comes next is made up after.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ class Pacer:
     def _dismiss(self) -> None:
         """Wake some of the tasks whose streams have ended.
 
-        What they do then takes as long as fifty tokens. Where hundreds end at once, others are due in between.
+        What they do then takes longer than a token. Where hundreds end at once, others are due in between.
         """
         for _ in range(min(AT_ONCE, len(self._ended))):
             waiter = self._ended.popleft()

@@ -155,7 +155,7 @@ class Performance:
                 return
             try:
                 # Most answers of a server without delays are done before anything has to be waited for. They need no
-                # task that watches the client: it costs as much as twenty writes.
+                # task that watches the client: it costs as much as ten writes.
                 pause = await self._rush()
                 if pause is Pause.END:
                     await trio.lowlevel.checkpoint()

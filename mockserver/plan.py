@@ -204,7 +204,7 @@ def with_faults(  # noqa: PLR0917 - as `plan_of`
     befallen: Counter[Fault],
 ) -> tuple[Response, tuple[str, ...]]:
     """Return the response with the faults that befall it, and which these are."""
-    from mockserver.faults.table import Context, befall  # a twelfth of an idle server's memory, and of its start
+    from mockserver.faults.table import Context, befall  # an idle server does without
 
     ask = asked.ask
     dialect = DIALECTS[ask.dialect if ask else asked.found.dialect]

@@ -129,7 +129,7 @@ def serve(settings: list[Pair], options: dict[str, Any]) -> None:
     if logged:
         journal.on_end = log
     journal.on_failure = lambda error: say(f"{error.strerror}; it ends here")
-    # What is loaded by now stays: a collector that went through all of it again would make tokens late by 20 ms.
+    # What is loaded by now stays. A collector that went through all of it again would make tokens late.
     gc.collect()
     gc.freeze()
     try:

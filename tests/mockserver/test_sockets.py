@@ -550,7 +550,7 @@ def resident_bytes(pid: int) -> int:
 
 @linux_only
 def test_a_thousand_silent_readers_cost_little_and_delay_nobody() -> None:
-    """They ask for much and read nothing. Measured: 36 KB each, what the journal keeps of their writes included."""
+    """They ask for much and read nothing. What the journal keeps of their writes is counted too."""
     count = 1000
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard != resource.RLIM_INFINITY and hard < count + 100:
