@@ -82,6 +82,7 @@ class MockServer:
         url: where it listens, empty before it does.
         journal, gates, slots: see their classes.
         admin_pairs: the settings that the admin API has set, as they were written.
+        running: how many requests are being answered.
     """
 
     def __init__(self, config: ServerConfig, journal: Journal | None = None) -> None:
@@ -93,13 +94,8 @@ class MockServer:
         self._performer = Performer(self.gates, Pacer())
         self.admin_pairs: list[Pair] = []
         self._admin_layer = Layer()
-        self._running = 0
+        self.running = 0
         self.forget()
-
-    @property
-    def running(self) -> int:
-        """How many requests are being answered."""
-        return self._running
 
     def configure(self, pairs: list[Pair]) -> None:
         """Set what the admin API sets, in place of what it has set before.
@@ -133,7 +129,7 @@ class MockServer:
             await self._send(exchange, admin.answer(self, question), question)
             return
         entry = self._entry_of(exchange, question)
-        self._running += 1
+        self.running += 1
         try:
             if self.config.replay is None:
                 perform = await self._planned(exchange, question, entry)
@@ -148,7 +144,7 @@ class MockServer:
                 entry.outcome = "error"
             raise
         finally:
-            self._running -= 1
+            self.running -= 1
             self.journal.end(entry, now_ns())
 
     async def _planned(self, exchange: Exchange, question: Question, entry: Entry) -> Callable[[], Awaitable[None]]:

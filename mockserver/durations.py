@@ -11,7 +11,7 @@ from typing import Final
 from mockserver.wording import shown
 from streamkit.errors import ConfigError
 
-__all__ = ["MAX_NS", "TAKES", "duration_text", "parse_duration"]
+__all__ = ["MAX_NS", "TAKES", "parse_duration"]
 
 UNITS_NS: Final = {"us": 1_000, "ms": 1_000_000, "s": 1_000_000_000, "m": 60_000_000_000}
 
@@ -44,17 +44,3 @@ def parse_duration(text: str) -> int:
     if ns > MAX_NS:
         raise ConfigError(f"{shown(text)} is more than a week, which is the most")
     return ns
-
-
-def duration_text(ns: int) -> str:
-    """Write a duration so that `parse_duration` reads the same again, in the largest unit that it fills."""
-    if not ns:
-        return "0"
-    unit = max((name for name, unit_ns in UNITS_NS.items() if unit_ns <= ns), key=UNITS_NS.__getitem__, default="us")
-    whole, rest = divmod(ns, UNITS_NS[unit])
-    if unit == "m" and rest:  # minutes with a fraction are hard to read, and not all have a finite one
-        unit = "s"
-        whole, rest = divmod(ns, UNITS_NS[unit])
-    places = len(str(UNITS_NS[unit])) - 1
-    fraction = f"{rest:0{places}d}".rstrip("0")
-    return f"{whole}.{fraction}{unit}" if fraction else f"{whole}{unit}"

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from mockserver.ask import Question
     from streamkit.io.cassette import Cassette, Recorded
 
-__all__ = ["Replay", "bad_gateway", "parse_speed"]
+__all__ = ["Replay", "bad_gateway"]
 
 SLOWEST: Final = 0.001
 FASTEST: Final = 1e6
@@ -38,23 +38,10 @@ FASTEST: Final = 1e6
 Key = tuple[str, str, tuple[tuple[str, str], ...], bytes]
 
 
-def parse_speed(text: str) -> float:
-    """Return how many times as fast as recorded to play: "1", "2.5"; "0" for no delay at all.
-
-    Raises:
-        ConfigError: it is no such number, or out of range.
-    """
-    try:
-        speed = float(text)
-    except ValueError:
-        speed = -1.0
-    return _checked(speed, text)
-
-
-def _checked(speed: float, text: object) -> float:
+def _checked(speed: float) -> float:
     if speed != 0 and not SLOWEST <= speed <= FASTEST:
         limits = f"a number from {SLOWEST} to {FASTEST:.0f}, or 0 for no delay"
-        raise ConfigError(f"speed {text}: how many times as fast as recorded to play is {limits}")
+        raise ConfigError(f"speed {speed}: how many times as fast as recorded to play is {limits}")
     return speed
 
 
@@ -82,7 +69,7 @@ class Replay:
 
     def __init__(self, cassette: Cassette, *, speed: float = 1.0) -> None:
         self.cassette = cassette
-        self.speed = _checked(speed, speed)
+        self.speed = _checked(speed)
         self._exchanges: defaultdict[Key, list[Recorded]] = defaultdict(list)
         for recorded in cassette.exchanges:
             self._exchanges[_key_of_recorded(recorded)].append(recorded)

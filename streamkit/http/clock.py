@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import trio
 
-__all__ = ["clock_function", "now_ns", "sleep_until_ns"]
+__all__ = ["clock_function", "now_ns"]
 
 
 def now_ns() -> int:
@@ -38,15 +38,3 @@ def _is_virtual(mock_clock: type) -> bool:
         return isinstance(trio.lowlevel.current_clock(), mock_clock)
     except RuntimeError:  # outside of trio there is only the real time
         return False
-
-
-async def sleep_until_ns(deadline_ns: int) -> None:
-    """Wait until `now_ns()` is at least `deadline_ns`; always a checkpoint.
-
-    As precise as the system's poll: Linux rounds up to the next ms, so the typical lateness is half of one.
-    """
-    while (left_ns := deadline_ns - now_ns()) > 0:
-        await trio.sleep(left_ns / 1e9)
-        if now_ns() >= deadline_ns:
-            return
-    await trio.lowlevel.checkpoint()

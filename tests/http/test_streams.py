@@ -11,7 +11,7 @@ import trio
 import trio.testing
 
 from streamkit.errors import ConfigError
-from streamkit.http.clock import now_ns, sleep_until_ns
+from streamkit.http.clock import now_ns
 from streamkit.http.limits import Limits
 from streamkit.http.listener import Listener, open_listeners
 from streamkit.http.memory import memory_pair
@@ -233,20 +233,10 @@ async def test_stamps_in_memory_are_in_virtual_time(autojump_clock: trio.testing
     began_ns = now_ns()
     await left.send_all(b"a")
     await left.send_all(b"b")
-    await sleep_until_ns(began_ns + 5_000_000_000)
+    await trio.sleep(5)
     reads = [await right.receive() for _ in "ab"]
     assert reads == [TimedRead(data, began_ns + 5_000_000_000, began_ns, 1) for data in (b"a", b"b")]
     assert trio.current_time() * 1e9 == began_ns + 5_000_000_000
-
-
-async def test_sleeping_until_a_time_that_has_passed_is_a_checkpoint() -> None:
-    with trio.CancelScope() as scope:
-        scope.cancel()
-        await sleep_until_ns(0)
-    assert scope.cancelled_caught
-    deadline_ns = now_ns() + 3_000_000
-    await sleep_until_ns(deadline_ns)
-    assert now_ns() >= deadline_ns
 
 
 def test_outside_of_trio_there_is_only_real_time() -> None:
