@@ -5,7 +5,8 @@ the others. A write is tried before anything is waited for: `send_now` and a che
 than `trio.SocketStream.send_all`. All times are ns on the scale of `streamkit.http.clock.now_ns`.
 
 Kernel stamps exist on Linux only, and only where `SO_TIMESTAMPING` is on (`stamp_arrivals`); elsewhere `kernel_ns` and
-`segments` are None.
+`segments` are None. The kernel begins to stamp a moment after the first socket of the machine asked for it
+(`net_enable_timestamp` leaves that to a worker), so that what comes earlier has its segments counted and no stamp.
 """
 
 from __future__ import annotations
@@ -156,17 +157,19 @@ class SocketStream(WireStream):
     """A stream over a connected TCP socket of the standard library, which it owns from now on.
 
     Args:
-        sock: connected; made non-blocking, and told to send small writes at once.
+        sock: connected; made non-blocking, and told to send small writes at once. Whether it has kernel stamps is
+            looked at now.
         peer: the other end's address, where the caller has it already.
     """
 
-    __slots__ = ("_data_segments", "_is_done_sending", "_sock")
+    __slots__ = ("_data_segments", "_has_stamps", "_is_done_sending", "_sock")
 
     def __init__(self, sock: socket.socket, *, peer: str = "") -> None:
         sock.setblocking(False)  # noqa: FBT003 - the standard library has no name for it
         self._sock = sock
         self._data_segments = 0
         self._is_done_sending = False
+        self._has_stamps = _has_stamps(sock)
         super().__init__(peer or _peer_of(sock))
         with suppress(OSError):  # a socket that is not TCP, or whose peer is gone already: reads will say so
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -197,7 +200,7 @@ class SocketStream(WireStream):
                 return read
 
     def _stamped(self, data: bytes, ancillary: list[tuple[int, int, bytes]]) -> TimedRead:
-        if not ancillary:
+        if not self._has_stamps:
             return TimedRead(data, now_ns())
         segments = None
         try:
@@ -290,6 +293,13 @@ def stamp_arrivals(sock: socket.socket) -> bool:
     except OSError:
         return False
     return True
+
+
+def _has_stamps(sock: socket.socket) -> bool:
+    try:
+        return IS_LINUX and sock.getsockopt(socket.SOL_SOCKET, SO_TIMESTAMPING) != 0
+    except OSError:
+        return False
 
 
 def _kernel_time(ancillary: list[tuple[int, int, bytes]]) -> tuple[int, int | None]:
