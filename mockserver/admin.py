@@ -20,9 +20,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Callable, Iterator
-from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
-from urllib.parse import urlsplit
 
 from mockserver.ask import Question, RefusedError
 from mockserver.compose import json_response
@@ -30,6 +28,7 @@ from mockserver.config.grammar import pairs_of, values_of
 from mockserver.response import Record, Response, Step, Steps
 from streamkit.codecs.jsontext import JSONTextError, decode_checked, encode_value
 from streamkit.errors import ConfigError
+from streamkit.http.hosts import authority_of, is_address
 
 if TYPE_CHECKING:
     from mockserver.app import MockServer
@@ -73,24 +72,6 @@ def check(question: Question, token: str) -> None:
         raise RefusedError(403, f"the admin API does not answer pages of {origin}")
     if token and not hmac.compare_digest(question.headers.get("x-mock-token", "").encode("latin-1"), token.encode()):
         raise RefusedError(401, "the admin API wants its token in the header X-Mock-Token")
-
-
-def authority_of(url: str) -> tuple[str, str]:
-    """Return the host of a URL, and host and port as they stand there; both empty where there are none."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:  # half an IPv6 address, for instance
-        return "", ""
-    return parts.hostname or "", parts.netloc
-
-
-def is_address(name: str) -> bool:
-    """Tell an IP address from a name."""
-    try:
-        ip_address(name)
-    except ValueError:
-        return False
-    return True
 
 
 def routed(question: Question) -> Handler:

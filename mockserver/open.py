@@ -10,7 +10,6 @@ Settings are keywords in the grammar of `mockserver.config.grammar`, with `_` fo
 
 from __future__ import annotations
 
-import socket
 import ssl
 import threading
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -26,8 +25,8 @@ from mockserver.app import MockServer, ServerConfig
 from mockserver.config.files import reader
 from mockserver.config.grammar import apply_layer, pairs_of
 from mockserver.journal import Journal
-from streamkit.errors import ConfigError
-from streamkit.http.listener import Listener, open_listeners
+from streamkit.http.background import background
+from streamkit.http.listener import listeners_at, url_of
 from streamkit.http.memory import memory_pair
 from streamkit.http.server import serve, serve_connection
 from streamkit.http.stream import WireStream
@@ -37,12 +36,10 @@ __all__ = [
     "MemoryMock",
     "MockInThread",
     "configured",
-    "listeners_at",
     "listening",
     "mockserver_in_thread",
     "open_mockserver",
     "open_mockserver_in_memory",
-    "url_of",
 ]
 
 T = TypeVar("T")
@@ -106,36 +103,9 @@ async def listening(
     listeners = await listeners_at(host, port)
     mock.url = url_of(host, listeners[0].port, "https" if tls else "http")
     served = listeners if tls is None else [TLSListener(listener, tls) for listener in listeners]
-    error: Exception | None = None
-    async with trio.open_nursery() as nursery:
+    async with background() as nursery:
         await nursery.start(partial(serve, served, mock.handle, limits=mock.config.limits, refuse=mock.refuse))
-        try:
-            yield
-        except Exception as raised:  # noqa: BLE001 - raised again below, out of the nursery's exception group
-            error = raised
-        nursery.cancel_scope.cancel()
-    if error is not None:
-        raise error
-
-
-async def listeners_at(host: str, port: int) -> list[Listener]:
-    """Return what listens there.
-
-    Raises:
-        ConfigError: there is no such host.
-        OSError: the port cannot be had; the text says what to do.
-    """
-    try:
-        return await open_listeners(port, host)
-    except ConfigError as error:
-        if isinstance(error.__cause__, OSError) and not isinstance(error.__cause__, socket.gaierror):
-            raise OSError(error.__cause__.errno, str(error)) from error
-        raise
-
-
-def url_of(host: str, port: int, scheme: str = "http") -> str:
-    """Return the URL of what listens there."""
-    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+        yield
 
 
 class MemoryMock:
@@ -163,15 +133,8 @@ async def open_mockserver_in_memory(
     Under trio's `MockClock` all its times are virtual: a minute of slow tokens passes at once, and exactly.
     """
     mock = MockServer(configured(config, settings), Journal(keep_bytes=KEEP_BYTES) if journal is None else journal)
-    error: Exception | None = None
-    async with trio.open_nursery() as nursery:
-        try:
-            yield MemoryMock(mock, nursery)
-        except Exception as raised:  # noqa: BLE001 - raised again below, out of the nursery's exception group
-            error = raised
-        nursery.cancel_scope.cancel()
-    if error is not None:
-        raise error
+    async with background() as nursery:
+        yield MemoryMock(mock, nursery)
 
 
 class MockInThread:

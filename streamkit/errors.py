@@ -12,7 +12,15 @@
          |   |- LimitExceeded      one record holds more bytes than the limit allows
          |   |- TruncatedError     the input ended inside a record, or before the stream's terminator
          |   `- ReportedError      the stream's own sender says that it failed
-         `- IdleTimeout            nothing came for too long
+         |- ConnectError           no connection: nobody listens, no such host, no trust
+         |- ProtocolError          what answers does not speak HTTP/1.1 as the standard has it
+         |- DisconnectedError      the connection ended before the response did
+         |- StatusError            the server refused the request, and says why
+         `- StreamTimeout          something took too long
+             |- ConnectTimeout     to connect
+             |- FirstTokenTimeout  from the request to the first token
+             |- IdleTimeout        from one piece of the stream to the next
+             `- TotalTimeout       from the beginning to the end
 
 Each class has a `code`: a short stable word for machines. The message is one sentence for people that says where, what,
 and, where there is something to do, what to do. The errors of a stage (`DecodeError`, `EncodeError`) carry `items`:
@@ -25,15 +33,23 @@ from collections.abc import Sequence
 
 __all__ = [
     "ConfigError",
+    "ConnectError",
+    "ConnectTimeout",
     "DecodeError",
+    "DisconnectedError",
     "EncodeError",
+    "FirstTokenTimeout",
     "IdleTimeout",
     "LimitExceeded",
     "LocalError",
+    "ProtocolError",
     "RemoteError",
     "ReportedError",
     "StageStateError",
+    "StatusError",
+    "StreamTimeout",
     "StreamkitError",
+    "TotalTimeout",
     "TruncatedError",
     "excerpt_of",
 ]
@@ -222,11 +238,102 @@ class ReportedError(DecodeError):
         super().__init__(f"the sender reported an error: {shown}", stage=stage, record=None, offset=None)
 
 
-class IdleTimeout(RemoteError):
-    """Nothing came for `max_idle_s` seconds. The source is still open and has lost nothing."""
+class ConnectError(RemoteError):
+    """There is no connection to the server: no such host, nobody listens there, or its certificate is not trusted."""
+
+    code = "connect"
+
+
+class ProtocolError(RemoteError):
+    """The server answered with what is no HTTP/1.1, or with a head or body that is ambiguous or broken."""
+
+    code = "protocol"
+
+
+class DisconnectedError(RemoteError):
+    """The connection ended before the response did. What came before is good, and is not the whole.
+
+    Attributes:
+        is_reset: whether it was reset, rather than closed.
+    """
+
+    code = "disconnected"
+
+    def __init__(self, reason: str, *, is_reset: bool = False) -> None:
+        self.is_reset = is_reset
+        super().__init__(reason)
+
+
+class StatusError(RemoteError):
+    """The server refused the request before any stream began.
+
+    Attributes:
+        status: the HTTP status.
+        message: the vendor's own, or the beginning of a body that has none.
+        error_type, error_code: the vendor's class of error and code; empty where it gave none.
+        retry_after_s: when to come back, in seconds from now; None where the server did not say.
+        request_id: the server's id of the request; empty where it gave none.
+        headers: of the response, as they came.
+    """
+
+    code = "status"
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        error_type: str = "",
+        error_code: str = "",
+        retry_after_s: float | None = None,
+        request_id: str = "",
+        headers: Sequence[tuple[str, str]] = (),
+    ) -> None:
+        self.status = status
+        self.message = message
+        self.error_type = error_type
+        self.error_code = error_code
+        self.retry_after_s = retry_after_s
+        self.request_id = request_id
+        self.headers = headers
+        wait = "" if retry_after_s is None else f"; it asks to come back in {retry_after_s:g} s"
+        super().__init__(f"the server refused the request with status {status}: {message}{wait}")
+
+
+class StreamTimeout(RemoteError):
+    """Something took longer than `limit_s` seconds, a limit that the caller has set."""
+
+    code = "timeout"
+    what = "it took longer than"
+
+    def __init__(self, limit_s: float) -> None:
+        self.limit_s = limit_s
+        super().__init__(f"{self.what} {limit_s:g} s")
+
+
+class ConnectTimeout(StreamTimeout):
+    """There was no connection in time."""
+
+    code = "connect-timeout"
+    what = "there was no connection within"
+
+
+class FirstTokenTimeout(StreamTimeout):
+    """The first token did not come in time."""
+
+    code = "first-token-timeout"
+    what = "no token came within"
+
+
+class IdleTimeout(StreamTimeout):
+    """Nothing came for `limit_s` seconds. Of `streamkit.io.idle`: the source is still open and has lost nothing."""
 
     code = "idle"
+    what = "nothing came for"
 
-    def __init__(self, max_idle_s: float) -> None:
-        self.max_idle_s = max_idle_s
-        super().__init__(f"nothing came for {max_idle_s:g} s")
+
+class TotalTimeout(StreamTimeout):
+    """The whole took too long."""
+
+    code = "total-timeout"
+    what = "it was not finished within"

@@ -1,7 +1,7 @@
 """What a recorder understands of a response that it passes on unchanged: where it ends, and what is secret. Pure.
 
-h11 reads beside, in the client's role, and changes nothing (RFC 9112 section 6.3 says how long a body is). A response
-that h11 refuses has no end but that of its connection.
+It reads beside and changes nothing (RFC 9112 section 6.3 says how long a body is). A response that a gateway would
+refuse has no end but that of its connection.
 """
 
 from __future__ import annotations
@@ -9,12 +9,17 @@ from __future__ import annotations
 import re
 from typing import Final
 
-import h11
+from streamkit.http.head import BadHead, find_end, read_response
+from streamkit.http.unframe import Unframer, unframer_of
 
 __all__ = ["CookieMask", "ResponseReader"]
 
 MAX_HEAD_BYTES: Final = 1024 * 1024
-"""The longest head, or chunk header, that the end of a response is found behind."""
+"""The longest head that the end of a response is found behind."""
+
+FINAL: Final = 200
+SWITCHING_PROTOCOLS: Final = 101
+"""Statuses below 200 stand before another head, but for this one, behind which is another protocol."""
 
 SECRETS: Final = {b"set-cookie", b"set-cookie2"}
 
@@ -40,16 +45,16 @@ class ResponseReader:
         self.is_complete = False
         self.extra_bytes = 0
         self.problem = ""
+        self._method = method
+        self._head = bytearray()
+        self._is_kept = False
         self._has_ended = False
-        self._connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD_BYTES)
-        self._connection.send(h11.Request(method=method, target="/", headers=[("Host", "upstream")]))
-        self._connection.send(h11.EndOfMessage())
+        self._unframer: Unframer | None = None
 
     @property
     def keep_alive(self) -> bool:
         """Whether the complete response leaves its connection to another one."""
-        is_whole = self.is_complete and not self.extra_bytes and not self._has_ended
-        return is_whole and self._connection.their_state is h11.DONE
+        return self._is_kept and self.is_complete and not self.extra_bytes and not self._has_ended
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes. Never raises."""
@@ -61,24 +66,45 @@ class ResponseReader:
     def finish(self) -> None:
         """Take the end of the connection's input, which is the end of a response that has no other."""
         self._has_ended = True
-        if not self.is_complete and not self.problem:
-            self._take(b"")
-            if not self.is_complete and not self.problem:
-                self.problem = "the connection was closed before the response"
+        if self.is_complete or self.problem:
+            return
+        if self._unframer is None:
+            self.problem = "the connection was closed before the response"
+        else:
+            self._unframer.finish()
+            self._look(self._unframer)
 
     def _take(self, data: bytes) -> None:
         try:
-            self._connection.receive_data(data)
-            while True:
-                event = self._connection.next_event()
-                if isinstance(event, h11.EndOfMessage):
-                    self.is_complete = True
-                    self.extra_bytes = len(self._connection.trailing_data[0])
+            while self._unframer is None:
+                searched = len(self._head)
+                self._head += data
+                end = find_end(self._head, searched)
+                if end < 0:
+                    if len(self._head) > MAX_HEAD_BYTES:
+                        self.problem = f"its head is longer than {MAX_HEAD_BYTES} bytes"
                     return
-                if event is h11.NEED_DATA or event is h11.PAUSED or isinstance(event, h11.ConnectionClosed):
-                    return
-        except h11.RemoteProtocolError as error:
-            self.problem = str(error)
+                data = self._take_head(end)
+        except BadHead as error:
+            self.problem = error.reason
+        else:
+            self._unframer.feed(data)
+            self._look(self._unframer)
+
+    def _take_head(self, end: int) -> bytes:
+        """Read the head that ends there, and return what came behind it."""
+        head = read_response(bytes(self._head[:end]), method=self._method)
+        data = bytes(self._head[end:])
+        self._head.clear()
+        if head.status >= FINAL or head.status == SWITCHING_PROTOCOLS:
+            self._is_kept = head.keep_alive
+            self._unframer = unframer_of(head.body)
+        return data
+
+    def _look(self, unframer: Unframer) -> None:
+        self.is_complete = unframer.is_complete
+        self.extra_bytes = len(unframer.excess)
+        self.problem = unframer.problem
 
 
 class CookieMask:

@@ -12,7 +12,7 @@ Times count from when the whole request was handed to the server, so connecting 
 the kernel's stamp of a read counts where there is one. A client that reads slowly slows the server down, here as
 without us, and the times show it.
 
-Ends are what they are: of a complete response by its framing (h11 reads beside), a FIN before that, an RST, the client
+Ends are what they are: of a complete response by its framing, a FIN before that, an RST, the client
 leaving first, upon which the server is left at once. The client sees the same end. Where the server cannot be reached
 the client gets a 502, and that is written down.
 
@@ -22,40 +22,38 @@ A read is written down before it is passed on: whatever a client got is in the c
 from __future__ import annotations
 
 import ssl
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import trio
 
-from mockserver.recording.reading import CookieMask, ResponseReader
 from mockserver.recording.replay import bad_gateway
-from mockserver.recording.upstream import UnreachableError, Upstream, connect, forwarded_head, system_trust
-from streamkit.errors import ConfigError
+from mockserver.recording.tape import Tape
+from mockserver.recording.upstream import forwarded_head
+from streamkit.errors import ConfigError, ConnectError
 from streamkit.http.clock import now_ns
+from streamkit.http.connect import Dial, dial_of
 from streamkit.http.limits import Limits
+from streamkit.http.origin import Origin
 from streamkit.http.server import Exchange, log_error, plain_refusal, serve
-from streamkit.http.stream import TimedRead, WireStream
-from streamkit.io.cassette import Ended, How, Read
+from streamkit.http.stream import WireStream
 from streamkit.io.cassette_writer import CassetteWriter
 
-__all__ = ["Connect", "record"]
+__all__ = ["record"]
 
 CONNECT_S: Final = 10.0
-
-Connect = Callable[[], Awaitable[WireStream]]
-"""Makes a connection to the server, or raises UnreachableError."""
 
 
 async def record(
     listeners: Sequence[trio.abc.Listener[WireStream]],
-    upstream: Upstream,
+    upstream: Origin,
     cassette: CassetteWriter,
     *,
     tls: ssl.SSLContext | None = None,
     connect_timeout_s: float = CONNECT_S,
     limits: Limits | None = None,
     on_error: Callable[[Exception], None] = log_error,
-    dial: Connect | None = None,
+    dial: Dial | None = None,
     task_status: trio.TaskStatus[Sequence[trio.abc.Listener[WireStream]]] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve `listeners` from `upstream` and record every exchange, until cancelled.
@@ -74,13 +72,7 @@ async def record(
     Raises:
         ConfigError: the cassette cannot be written any more; nothing is served without being recorded.
     """
-    if dial is None:
-        trust = tls or (system_trust() if upstream.scheme == "https" else None)
-
-        async def dial() -> WireStream:
-            return await connect(upstream, trust)
-
-    recorder = _Recorder(upstream, cassette, dial, connect_timeout_s)
+    recorder = _Recorder(upstream, cassette, dial or dial_of(upstream, tls), connect_timeout_s)
     with recorder.scope:
         await serve(listeners, recorder.handle, limits=limits, on_error=on_error, task_status=task_status)
     if recorder.error is not None:
@@ -91,7 +83,7 @@ async def record(
 class _Recorder:
     """Serves requests, and stops when the cassette takes no more."""
 
-    def __init__(self, upstream: Upstream, cassette: CassetteWriter, dial: Connect, connect_timeout_s: float) -> None:
+    def __init__(self, upstream: Origin, cassette: CassetteWriter, dial: Dial, connect_timeout_s: float) -> None:
         self._upstream = upstream
         self._dial = dial
         self._connect_timeout_s = connect_timeout_s
@@ -109,13 +101,22 @@ class _Recorder:
             return
         body = await exchange.read_body()
         exchange.keep_alive = False  # until the response turns out to be whole
-        taping = _Taping(self, exchange, body)
+        taping = Tape(
+            self.cassette,
+            method=request.method,
+            target=request.target,
+            version=request.version,
+            headers=request.headers,
+            body=body,
+            origin_ns=request.arrived_ns,
+            on_error=self.give_up,
+        )
         head = forwarded_head(self._upstream, request, body)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_watch, exchange, taping, nursery.cancel_scope)
             try:
                 upstream = await self._reach()
-            except UnreachableError as error:
+            except ConnectError as error:
                 await _refuse(exchange, taping, str(error))
             else:
                 try:
@@ -129,7 +130,7 @@ class _Recorder:
     async def _reach(self) -> WireStream:
         with trio.move_on_after(self._connect_timeout_s):
             return await self._dial()
-        raise UnreachableError(f"no connection within {self._connect_timeout_s:g} s")
+        raise ConnectError(f"no connection within {self._connect_timeout_s:g} s")
 
     def give_up(self, error: OSError) -> None:
         """Stop serving, at the next checkpoint."""
@@ -137,60 +138,14 @@ class _Recorder:
         self.scope.cancel()
 
 
-class _Taping:
-    """One exchange on its way into the cassette."""
-
-    def __init__(self, recorder: _Recorder, exchange: Exchange, body: bytes) -> None:
-        request = exchange.request
-        self.origin_ns = request.arrived_ns
-        self.reader = ResponseReader(request.method)
-        self.keep_alive = False
-        self._recorder = recorder
-        self._cassette = recorder.cassette
-        self._mask = CookieMask()
-        self._number: int | None = None
-        try:
-            self._number = self._cassette.request(
-                request.method, request.target, request.version, request.headers, body
-            )
-        except OSError as error:
-            recorder.give_up(error)
-
-    def read(self, read: TimedRead) -> None:
-        """Write down what one read brought."""
-        if self._number is None:
-            return
-        at_ns = read.read_ns if read.kernel_ns is None else read.kernel_ns
-        shown = self._mask.feed(read.data)
-        entry = Read(shown, max(at_ns - self.origin_ns, 0), read.kernel_ns is not None, read.segments)
-        try:
-            self._cassette.read(self._number, entry)
-        except OSError as error:
-            self._number = None
-            self._recorder.give_up(error)
-
-    def end(self, how: How, at_ns: int, detail: str = "") -> None:
-        """Write down how it ended. Only the first end counts: when one side leaves, so does the other."""
-        if self._number is None:
-            return
-        number, self._number = self._number, None
-        self.keep_alive = how == "complete" and self.reader.keep_alive
-        if not detail and self.reader.extra_bytes:
-            detail = f"{self.reader.extra_bytes} bytes came after the end of the response"
-        try:
-            self._cassette.end(number, Ended(how, max(at_ns - self.origin_ns, 0), self.keep_alive, detail))
-        except OSError as error:
-            self._recorder.give_up(error)
-
-
-async def _watch(exchange: Exchange, taping: _Taping, exchanging: trio.CancelScope) -> None:
+async def _watch(exchange: Exchange, taping: Tape, exchanging: trio.CancelScope) -> None:
     """Leave the server when the client leaves."""
     left = await exchange.wait_left()
     taping.end("left", left.at_ns, left.how)
     exchanging.cancel()
 
 
-async def _refuse(exchange: Exchange, taping: _Taping, detail: str) -> None:
+async def _refuse(exchange: Exchange, taping: Tape, detail: str) -> None:
     taping.end("unreachable", now_ns(), detail)
     try:
         await exchange.stream.send_all(bad_gateway(detail, method=exchange.request.method))
@@ -198,7 +153,7 @@ async def _refuse(exchange: Exchange, taping: _Taping, detail: str) -> None:
         return
 
 
-async def _send(upstream: WireStream, data: bytes, taping: _Taping) -> None:
+async def _send(upstream: WireStream, data: bytes, taping: Tape) -> None:
     """Send the request, beside the response: a server may answer before it has read all."""
     try:
         await upstream.send_all(data)
@@ -207,7 +162,7 @@ async def _send(upstream: WireStream, data: bytes, taping: _Taping) -> None:
     taping.origin_ns = now_ns()
 
 
-async def _relay(upstream: WireStream, exchange: Exchange, taping: _Taping) -> None:
+async def _relay(upstream: WireStream, exchange: Exchange, taping: Tape) -> None:
     """Pass the response on until its end, and end the client's connection as the server's has ended."""
     reader = taping.reader
     while not reader.is_complete:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import gc
 import os
 import secrets
 import signal
-import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -20,6 +17,7 @@ from streamkit.cli.edge import CONTEXT, EXIT_CODES, USAGE, fail, say
 from streamkit.cli.edge import run as run_trio
 from streamkit.cli.mock_help import GroupedHelp
 from streamkit.cli.mock_lists import endpoints, faults
+from streamkit.cli.serving import allow_descriptors, announce, keep_what_is_loaded
 from streamkit.errors import ConfigError, DecodeError
 
 if TYPE_CHECKING:
@@ -27,15 +25,12 @@ if TYPE_CHECKING:
     from mockserver.config.grammar import Pair
     from mockserver.journal import Entry
     from mockserver.recording.replay import Replay
-    from mockserver.recording.upstream import Upstream
+    from streamkit.http.origin import Origin
     from streamkit.http.tls import ThrowawayCertificate
 
 __all__ = ["command"]
 
 DEFAULT_PORT: Final = 8765
-
-SPARE_DESCRIPTORS: Final = 64
-"""What a server has open beside its connections, and some more."""
 
 LOOPBACK: Final = "127.0.0.1"
 
@@ -129,9 +124,7 @@ def serve(settings: list[Pair], options: dict[str, Any]) -> None:
     if logged:
         journal.on_end = log
     journal.on_failure = lambda error: say(f"{error.strerror}; it ends here")
-    # What is loaded by now stays. A collector that went through all of it again would make tokens late.
-    gc.collect()
-    gc.freeze()
+    keep_what_is_loaded()
     try:
         run_trio(lambda: main(mock, options, certificate))
     finally:
@@ -150,19 +143,6 @@ def check_together(options: dict[str, Any]) -> None:
         raise ConfigError("--speed does nothing without --replay CASSETTE: add it, or set --rate")
 
 
-def allow_descriptors(max_connections: int) -> None:
-    """Raise the soft limit on open files as far as that many connections want and the system lets us."""
-    import resource
-
-    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = max_connections + SPARE_DESCRIPTORS
-    if hard != resource.RLIM_INFINITY:
-        wanted = min(wanted, hard)
-    if soft != resource.RLIM_INFINITY and soft < wanted:
-        with contextlib.suppress(OSError, ValueError):  # then connections beyond the limit wait to be accepted
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
-
-
 async def main(mock: MockServer, options: dict[str, Any], certificate: ThrowawayCertificate | None) -> None:
     """Listen, say so, and serve until SIGTERM."""
     import trio
@@ -177,29 +157,6 @@ async def main(mock: MockServer, options: dict[str, Any], certificate: Throwaway
         async with listening(mock, options["host"], options["port"], tls=tls):
             announce(mock.url, facts, as_json=options["ready_json"])
             await anext(signals)
-
-
-def announce(url: str, facts: dict[str, object], *, as_json: bool) -> None:
-    """Say that the server is ready, and where.
-
-    Raises:
-        BrokenResourceError: nobody is there any more to be told.
-        OSError: it cannot be written.
-    """
-    if as_json:
-        from streamkit.codecs.jsontext import encode_value
-
-        line = encode_value({"url": url, "pid": os.getpid(), **facts}).decode()
-    else:
-        shown = ", ".join(f"{name} {value}" for name, value in facts.items() if "\n" not in str(value))
-        line = f"ready at {url} ({shown})"
-    try:
-        click.echo(line)
-        sys.stdout.flush()
-    except BrokenPipeError as error:
-        import trio
-
-        raise trio.BrokenResourceError("standard output is closed") from error
 
 
 def log(entry: Entry) -> None:
@@ -328,21 +285,21 @@ def record_command(upstream: str, cassette: Path, host: str, port: int, *, ready
     """
     from functools import partial
 
-    from mockserver.recording.upstream import parse_upstream
+    from streamkit.http.origin import parse_origin
 
     try:
-        target = parse_upstream(upstream)
+        target = parse_origin(upstream)
     except ConfigError as error:
         fail(str(error), USAGE)
     run_trio(partial(record_main, target, cassette, host, port, ready_json=ready_json))
 
 
-async def record_main(upstream: Upstream, cassette: Path, host: str, port: int, *, ready_json: bool) -> None:
+async def record_main(upstream: Origin, cassette: Path, host: str, port: int, *, ready_json: bool) -> None:
     """Listen, say so, and record until SIGTERM."""
     import trio
 
-    from mockserver.open import listeners_at, url_of
     from mockserver.recording.record import record
+    from streamkit.http.listener import listeners_at, url_of
     from streamkit.io.cassette_writer import create_cassette
 
     listeners = await listeners_at(host, port)

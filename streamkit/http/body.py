@@ -1,11 +1,9 @@
-"""The body of a request, piece by piece as it comes: counted by Content-Length, or unchunked by h11.
+"""The body of a request, read by read as it comes, out of its framing (`streamkit.http.unframe`).
 
-No piece is held back and none is joined to another. What is behind the body goes back to the inbox.
+Nothing is held back: what a read brought is one piece. What is behind the body goes back to the inbox.
 """
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING, Final, Protocol
 
 import trio
 
@@ -13,38 +11,9 @@ from streamkit.http.head import BadHead, Body
 from streamkit.http.inbox import Inbox
 from streamkit.http.limits import Limits
 from streamkit.http.stream import TimedRead
-
-if TYPE_CHECKING:
-    import h11
+from streamkit.http.unframe import unframer_of
 
 __all__ = ["BodyReader", "body_reader"]
-
-STARVED_AFTER: Final = 256
-"""So many pieces of one read may be handed on before other tasks get their turn."""
-
-HEAD: Final = b"POST / HTTP/1.1\r\nHost: -\r\nTransfer-Encoding: chunked\r\n\r\n"
-"""What h11 has to see before a chunked body: the real head was read more strictly than h11 would."""
-
-
-class BodyReader(Protocol):
-    """Reads one body.
-
-    Attributes:
-        last_read: the read that the newest piece, or the end, came in.
-        trailers: the headers behind it; whole once `receive` has returned None.
-    """
-
-    last_read: TimedRead
-    trailers: list[tuple[str, str]]
-
-    async def receive(self) -> TimedRead | None:
-        """Return the next piece with the stamps of the read that it came in, or None when the body is whole.
-
-        Raises:
-            BadHead: it is not what was announced (400), too slow (408), or too long (413).
-            BrokenResourceError: the client is gone.
-        """
-        ...
 
 
 def body_reader(body: Body, inbox: Inbox, limits: Limits) -> BodyReader:
@@ -53,80 +22,62 @@ def body_reader(body: Body, inbox: Inbox, limits: Limits) -> BodyReader:
     Raises:
         BadHead: it is announced to be longer than the limit (413).
     """
-    if body == "chunked":
-        return _Chunked(inbox, limits)
     if body == "close":
         raise ValueError("a request's body cannot end with the connection")
-    if body > limits.max_body_bytes:
+    if body != "chunked" and body > limits.max_body_bytes:
         raise _too_long(limits)
-    return _Counted(body, inbox, limits)
+    return BodyReader(body, inbox, limits)
 
 
-class _Counted:
-    __slots__ = ("_inbox", "_left_bytes", "_timeout_s", "last_read", "trailers")
+class BodyReader:
+    """Reads one body. `body_reader` makes it.
 
-    def __init__(self, length: int, inbox: Inbox, limits: Limits) -> None:
-        self._left_bytes = length
-        self._inbox = inbox
-        self._timeout_s = limits.body_timeout_s
-        self.last_read = TimedRead(b"", 0)
-        self.trailers: list[tuple[str, str]] = []
+    Attributes:
+        last_read: the read that the newest piece, or the end, came in.
+    """
 
-    async def receive(self) -> TimedRead | None:
-        if not self._left_bytes:
-            return None
-        read = self.last_read = await _receive(self._inbox, self._timeout_s)
-        left_bytes = self._left_bytes - len(read.data)
-        if left_bytes < 0:
-            length = self._left_bytes
-            self._left_bytes = 0
-            self._inbox.put_back(read.data[length:], read)
-            return TimedRead(read.data[:length], read.read_ns, read.kernel_ns, read.segments)
-        self._left_bytes = left_bytes
-        return read
+    __slots__ = ("_got_bytes", "_inbox", "_limits", "_unframer", "last_read")
 
-
-class _Chunked:
-    __slots__ = ("_got_bytes", "_h11", "_handed_on", "_inbox", "_limits", "last_read", "trailers")
-
-    def __init__(self, inbox: Inbox, limits: Limits) -> None:
-        import h11
-
-        self._h11: h11.Connection | None = h11.Connection(h11.SERVER, max_incomplete_event_size=limits.max_head_bytes)
-        self._h11.receive_data(HEAD)
-        self._h11.next_event()
+    def __init__(self, body: Body, inbox: Inbox, limits: Limits) -> None:
+        self._unframer = unframer_of(body)
         self._inbox = inbox
         self._limits = limits
         self._got_bytes = 0
-        self._handed_on = 0
         self.last_read = TimedRead(b"", 0)
-        self.trailers: list[tuple[str, str]] = []
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the body has come to its end. Its last piece may already have told."""
+        return self._unframer.is_complete
+
+    @property
+    def trailers(self) -> list[tuple[str, str]]:
+        """The headers behind it; whole once it is complete."""
+        return self._unframer.trailers
 
     async def receive(self) -> TimedRead | None:
-        import h11
+        """Return what the next read with payload brought, with its stamps, or None when the body is whole.
 
-        while self._h11 is not None:
-            try:
-                event = self._h11.next_event()
-            except h11.RemoteProtocolError as error:
-                raise BadHead(400, f"the chunked body is broken: {error}") from None
-            match event:
-                case h11.Data(data=data):
-                    self._got_bytes += len(data)
-                    if self._got_bytes > self._limits.max_body_bytes:
-                        raise _too_long(self._limits)
-                    self._handed_on += 1
-                    if self._handed_on % STARVED_AFTER == 0:
-                        await trio.lowlevel.checkpoint()
-                    read = self.last_read
-                    return TimedRead(bytes(data), read.read_ns, read.kernel_ns, read.segments)
-                case h11.EndOfMessage(headers=headers):
-                    self.trailers = [(n.decode("latin-1"), v.decode("latin-1")) for n, v in headers.raw_items()]
-                    self._inbox.put_back(self._h11.trailing_data[0], self.last_read)
-                    self._h11 = None
-                case _:
-                    self.last_read = await _receive(self._inbox, self._limits.body_timeout_s)
-                    self._h11.receive_data(self.last_read.data)
+        Raises:
+            BadHead: it is not what was announced (400), too slow (408), or too long (413). What came before the broken
+                place was returned; of what is too long the read that went beyond the limit was not.
+            BrokenResourceError: the client is gone.
+        """
+        unframer = self._unframer
+        while not unframer.is_complete:
+            if unframer.problem:
+                raise BadHead(400, f"the chunked body is broken: {unframer.problem}")
+            read = self.last_read = await _receive(self._inbox, self._limits.body_timeout_s)
+            payload = unframer.feed(read.data)
+            if unframer.excess:
+                self._inbox.put_back(unframer.excess, read)
+            if payload:
+                self._got_bytes += len(payload)
+                if self._got_bytes > self._limits.max_body_bytes:
+                    raise _too_long(self._limits)
+                if payload is read.data:
+                    return read
+                return TimedRead(payload, read.read_ns, read.kernel_ns, read.segments)
         return None
 
 

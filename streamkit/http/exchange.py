@@ -63,15 +63,19 @@ class Exchange:
         stream: for the bytes of the response. The input belongs to the exchange: do not read from it.
         keep_alive: whether the connection may serve another request afterwards. It starts as what the client wants; set
             it to False when the response ends with the connection or says `Connection: close`.
+        body_framing: how the request's body ends: after so many bytes (0 where there is none), or "chunked".
+        expects_continue: whether the client may wait for a 100 before it sends the body: it has asked for one, was sent
+            none by `receive_body`, and no piece of the body was received yet.
     """
 
     __slots__ = (
         "_body",
-        "_expects_continue",
         "_inbox",
         "_limits",
         "_reader",
         "_start_bytes",
+        "body_framing",
+        "expects_continue",
         "keep_alive",
         "request",
         "stream",
@@ -83,9 +87,9 @@ class Exchange:
         self.keep_alive = head.keep_alive
         self._inbox = inbox
         self._limits = limits
-        self._body = head.body
+        self._body = self.body_framing = head.body
         self._reader: BodyReader | None = None
-        self._expects_continue = head.expects_continue
+        self.expects_continue = head.expects_continue
         self._start_bytes = self.stream.sent_bytes
 
     @property
@@ -97,6 +101,21 @@ class Exchange:
     def has_unread_body(self) -> bool:
         """Whether the request has a body whose end was not read."""
         return bool(self._body)
+
+    @property
+    def has_held_body(self) -> bool:
+        """Whether some of the body came with the head, so that `receive_body` has a piece without waiting for one."""
+        return bool(self._body) and self._inbox.held_bytes > 0
+
+    @property
+    def has_left(self) -> bool:
+        """Whether the client was seen to leave: it sends no more, or is gone."""
+        return self._inbox.left is not None
+
+    @property
+    def has_overflowed(self) -> bool:
+        """Whether the client sent too much while `wait_left` watched it; its connection serves no more requests."""
+        return self._inbox.has_overflowed
 
     @property
     def trailers(self) -> list[tuple[str, str]]:
@@ -127,20 +146,25 @@ class Exchange:
         return bytes(body)
 
     async def receive_body(self, *, auto_continue: bool = True) -> TimedRead | None:
-        """Return the next piece of the body as it comes, unchunked, or None at its end; as `read_body` in the rest."""
+        """Return the next piece of the body as it comes, unchunked, or None at its end; as `read_body` in the rest.
+
+        One piece is what one read brought. Nothing is lost where this is cancelled.
+        """
         if not self._body:
             return None
+        if self._inbox.has_overflowed:
+            raise RuntimeError("the body was thrown away: it has to be read before the client is watched")
         if self._reader is None:
             self._reader = body_reader(self._body, self._inbox, self._limits)
-        if self._expects_continue and auto_continue:
-            self._expects_continue = False
+        if self.expects_continue and auto_continue:
+            self.expects_continue = False
             if not self._inbox.held_bytes:  # a client that has sent some of it does not wait
                 await self.stream.send_all(CONTINUE)
                 self._start_bytes += len(CONTINUE)
         read = await self._reader.receive()
-        if read is None:
+        self.expects_continue = False
+        if self._reader.is_complete:
             self._body = 0
-            self._expects_continue = False
         self.request.arrived_ns = self._reader.last_read.read_ns
         self.request.kernel_ns = self._reader.last_read.kernel_ns
         return read
@@ -148,13 +172,18 @@ class Exchange:
     async def wait_left(self) -> Left:
         """Wait until the client leaves, and say how. For a task beside the one that writes the response.
 
-        Requests that the client has sent behind this one are kept, within a bound; beyond it, only a write tells.
+        Requests that the client has sent behind this one are kept, within a bound; beyond it they are thrown away, and
+        `has_overflowed` says so. To be called once the body was read, or is not wanted any more: what is unread of it
+        counts among what was sent ahead. A task that reads the body sees the client leave by itself, and one that does
+        so at the same time gets `trio.BusyResourceError`.
         """
         return await self._inbox.wait_left()
 
     async def skip_body(self, max_bytes: int) -> bool:
         """Throw away what was not read of the body, and return whether the next request is what comes next."""
-        if self._expects_continue:  # it may send the body, or not: who could tell the next request from it
+        if (
+            self.has_overflowed or self.expects_continue
+        ):  # it may send the body, or not: who could tell the next request from it
             return False
         try:
             while self._body and max_bytes > 0:

@@ -20,6 +20,9 @@ __all__ = [
     "RequestHead",
     "ResponseHead",
     "find_end",
+    "is_request_start",
+    "is_response_start",
+    "read_fields",
     "read_request",
     "read_response",
     "split_target",
@@ -79,7 +82,10 @@ class RequestHead:
 
 @dataclass(frozen=True, slots=True)
 class ResponseHead:
-    """The head of a response; `body` is "close" where the connection's end is the body's."""
+    """The head of a response; `body` is "close" where the connection's end is the body's.
+
+    So it is where another protocol follows: after a 101, and after CONNECT was granted (RFC 9110 section 9.3.6).
+    """
 
     status: int
     reason: str
@@ -111,6 +117,11 @@ def is_request_start(data: bytes | bytearray) -> bool:
     return NOT_HTTP.match(data) is None
 
 
+def is_response_start(data: bytes | bytearray) -> bool:
+    """Tell whether `data` can be the start of a response, so that what is none is not waited on for its blank line."""
+    return data.startswith(b"HTTP/") if len(data) >= 5 else b"HTTP/".startswith(data)
+
+
 def read_request(head: bytes) -> RequestHead:
     """Read a whole request head, blank line included.
 
@@ -125,7 +136,7 @@ def read_request(head: bytes) -> RequestHead:
     if major != "1":
         raise BadHead(505, f"HTTP/{major}.{minor} is not spoken here, only HTTP/1.1 and HTTP/1.0")
     version = "1.1" if minor != "0" else "1.0"
-    headers = _fields(text, line.end())
+    headers = read_fields(text, line.end())
     _check_target(method, target)
     lengths, codings, connection, hosts, expectations = [], [], "", [], []
     for name, value in headers:
@@ -181,7 +192,7 @@ def read_response(head: bytes, *, method: str = "GET") -> ResponseHead:
     version = "1.1" if minor != "0" else "1.0"
     status = int(digits)
     try:
-        headers = _fields(text, line.end())
+        headers = read_fields(text, line.end())
         named = [(name.lower(), value) for name, value in headers]
         body = _body(
             [value for name, value in named if name == "content-length"],
@@ -190,7 +201,9 @@ def read_response(head: bytes, *, method: str = "GET") -> ResponseHead:
         )
     except BadHead as error:
         raise BadHead(502, error.reason) from None
-    if method == "HEAD" or status < 200 or status in {204, 304}:
+    if status == 101 or (method == "CONNECT" and 200 <= status < 300):
+        body = None
+    elif method == "HEAD" or status < 200 or status in {204, 304}:
         body = 0
     connection = ",".join(value.lower() for name, value in named if name == "connection")
     return ResponseHead(
@@ -201,6 +214,24 @@ def read_response(head: bytes, *, method: str = "GET") -> ResponseHead:
         body="close" if body is None else body,
         keep_alive=body is not None and _wants_keep_alive(connection, version),
     )
+
+
+def read_fields(text: str, start: int = 0) -> list[tuple[str, str]]:
+    """Read the header lines from `start` to the blank line, which is the end of `text`.
+
+    Raises:
+        BadHead: one of them is none (400).
+    """
+    headers = []
+    end = len(text) - 2
+    match = FIELD.match
+    while start < end:
+        found = match(text, start)
+        if found is None:
+            raise _bad_field(text, start)
+        headers.append(found.groups())
+        start = found.end()
+    return headers  # type: ignore[return-value]  # two groups that always take part make a pair of texts
 
 
 def split_target(target: str) -> tuple[str, str]:
@@ -216,20 +247,6 @@ def split_target(target: str) -> tuple[str, str]:
         target = rest[cut:] if rest[cut : cut + 1] == "/" else f"/{rest[cut:]}"
     path, _, query = target.partition("#")[0].partition("?")
     return unquote(path) if "%" in path else path, query
-
-
-def _fields(text: str, start: int) -> list[tuple[str, str]]:
-    """Read the header lines from `start` to the blank line."""
-    headers = []
-    end = len(text) - 2
-    match = FIELD.match
-    while start < end:
-        found = match(text, start)
-        if found is None:
-            raise _bad_field(text, start)
-        headers.append(found.groups())
-        start = found.end()
-    return headers  # type: ignore[return-value]  # two groups that always take part make a pair of texts
 
 
 def _bad_request_line(text: str) -> BadHead:

@@ -2,6 +2,9 @@
 
 Heads, bodies and the watch for the client's leaving all read through here, one at a time. What one of them took too
 much of (the next request, when requests are pipelined) is put back for the next, with the time at which it came.
+
+To see a client leave one has to read all that it sends before that. What it sends ahead is kept up to a bound; a client
+that goes beyond it is still watched, but what it sent ahead is thrown away, and its connection is of no further use.
 """
 
 from __future__ import annotations
@@ -17,7 +20,7 @@ from streamkit.http.stream import TimedRead, WireStream
 __all__ = ["Inbox", "Left"]
 
 MAX_AHEAD_BYTES: Final = 65536
-"""How much is read of what is pipelined behind the request that is being answered. The rest waits in the kernel."""
+"""How much is kept of what is pipelined behind the request that is being answered; and one read more."""
 
 JOIN_BEHIND: Final = 16
 JOIN_BELOW_BYTES: Final = 4096
@@ -41,13 +44,16 @@ class Inbox:
 
     Attributes:
         left: how the client left; None as far as we know.
+        has_overflowed: whether the client sent too much while it was watched. What is received from then on is not what
+            comes next in the conversation: the connection can only be closed.
     """
 
-    __slots__ = ("_reads", "left", "stream")
+    __slots__ = ("_reads", "has_overflowed", "left", "stream")
 
     def __init__(self, stream: WireStream) -> None:
         self.stream = stream
         self.left: Left | None = None
+        self.has_overflowed = False
         self._reads: list[TimedRead] = []
 
     @property
@@ -89,24 +95,26 @@ class Inbox:
     async def wait_left(self) -> Left:
         """Wait until the client leaves. What it sends until then is kept, up to a bound, for `receive`.
 
-        Beyond that bound nothing more is read: then a client's leaving is only seen by a write to it.
+        Beyond that bound it is thrown away, and `has_overflowed` says so. Nothing is lost where this is cancelled.
         """
         while self.left is None:
-            if self._reads and self.held_bytes >= MAX_AHEAD_BYTES:
-                await trio.sleep_forever()
             try:
                 read = await self._read()
             except trio.BrokenResourceError:
                 continue  # and `left` says so
             except trio.ClosedResourceError:
                 return Left("closed", now_ns())
-            if read.data:
+            if read.data and not self.has_overflowed:
                 self._keep(read)
         await trio.lowlevel.checkpoint_if_cancelled()
         return self.left
 
     def _keep(self, read: TimedRead) -> None:
         reads = self._reads
+        if self.held_bytes >= MAX_AHEAD_BYTES:
+            self.has_overflowed = True
+            reads.clear()
+            return
         if len(reads) >= JOIN_BEHIND and len(reads[-1].data) < JOIN_BELOW_BYTES:
             last = reads.pop()
             segments = None if last.segments is None or read.segments is None else last.segments + read.segments

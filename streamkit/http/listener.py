@@ -17,7 +17,7 @@ import trio
 from streamkit.errors import ConfigError
 from streamkit.http.stream import SocketStream, peer_text, stamp_arrivals
 
-__all__ = ["BACKLOG", "Listener", "open_listeners"]
+__all__ = ["BACKLOG", "Listener", "listeners_at", "open_listeners", "url_of"]
 
 BACKLOG: Final = 4096
 """How many connections may wait to be accepted (the system may allow fewer): a burst of 1,000 must not be refused."""
@@ -38,12 +38,17 @@ CLOSED: Final = {errno.EBADF, errno.ENOTSOCK}
 
 
 class Listener(trio.abc.Listener[SocketStream]):
-    """Accepts connections on a listening socket of the standard library, which it owns from now on."""
+    """Accepts connections on a listening socket of the standard library, which it owns from now on.
 
-    def __init__(self, sock: socket.socket) -> None:
+    Args:
+        sock: bound; it need not listen yet.
+        stamps: ask for kernel stamps on what is accepted. They cost some 3 us a read.
+    """
+
+    def __init__(self, sock: socket.socket, *, stamps: bool = True) -> None:
         sock.setblocking(False)  # noqa: FBT003 - the standard library has no name for it
         self.socket = sock
-        self.has_stamps = stamp_arrivals(sock)
+        self.has_stamps = stamps and stamp_arrivals(sock)
         self._streak = 0
 
     @property
@@ -87,8 +92,13 @@ class Listener(trio.abc.Listener[SocketStream]):
         await trio.lowlevel.checkpoint()
 
 
-async def open_listeners(port: int, host: str = "127.0.0.1") -> list[Listener]:
+async def open_listeners(port: int, host: str = "127.0.0.1", *, stamps: bool = True) -> list[Listener]:
     """Listen on every address that `host` stands for; port 0 takes a free one, the same for all of them.
+
+    Args:
+        port: 0 for a free one.
+        host: a name or address of this machine.
+        stamps: as for `Listener`.
 
     Raises:
         ConfigError: the port is in use or not allowed, or the host is not one of this machine's.
@@ -103,7 +113,7 @@ async def open_listeners(port: int, host: str = "127.0.0.1") -> list[Listener]:
     try:
         for family, _, _, _, address in dict.fromkeys(found):
             wanted = (address[0], port or (listeners[0].port if listeners else 0), *address[2:])
-            listeners.append(_listen(family, wanted))
+            listeners.append(_listen(family, wanted, stamps=stamps))
     except OSError as error:
         for listener in listeners:
             listener.socket.close()
@@ -112,7 +122,27 @@ async def open_listeners(port: int, host: str = "127.0.0.1") -> list[Listener]:
     return listeners
 
 
-def _listen(family: int, address: tuple[object, ...]) -> Listener:
+async def listeners_at(host: str, port: int) -> list[Listener]:
+    """Return what listens there.
+
+    Raises:
+        ConfigError: there is no such host.
+        OSError: the port cannot be had; the text says what to do.
+    """
+    try:
+        return await open_listeners(port, host)
+    except ConfigError as error:
+        if isinstance(error.__cause__, OSError) and not isinstance(error.__cause__, socket.gaierror):
+            raise OSError(error.__cause__.errno, str(error)) from error
+        raise
+
+
+def url_of(host: str, port: int, scheme: str = "http") -> str:
+    """Return the URL of what listens there."""
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}"
+
+
+def _listen(family: int, address: tuple[object, ...], *, stamps: bool) -> Listener:
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         if os.name == "posix":  # on Windows this option would let two servers have one port
@@ -121,7 +151,7 @@ def _listen(family: int, address: tuple[object, ...]) -> Listener:
         if family == socket.AF_INET6:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
         sock.bind(address)
-        listener = Listener(sock)
+        listener = Listener(sock, stamps=stamps)
         sock.listen(BACKLOG)
     except OSError:
         sock.close()

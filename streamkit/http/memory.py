@@ -139,6 +139,15 @@ class MemoryStream(WireStream):
         self._in.wake()
         self._out.wake()
 
+    def is_quiet(self) -> bool:
+        pipe = self._in
+        return not (self._is_closed or pipe.pieces or pipe.is_broken or pipe.at_end)
+
+    async def wait_reset(self, *, or_fin: bool = False) -> None:
+        await trio.lowlevel.checkpoint()
+        while not (self._in.is_broken or (or_fin and self._in.at_end)):
+            await self._in.lot.park()
+
     def unsent_bytes(self) -> int | None:
         return self._out.held_bytes
 

@@ -4,7 +4,7 @@ It reads requests (strictly: `streamkit.http.head`) and leaves every byte of the
 pipelining, HTTP/1.0 and half-closed connections are its business. So is the end: unread input is drained before a
 connection is closed, within bounds, because a kernel that has unread input resets the connection, and a reset destroys
 the end of the response on its way (RFC 9112, section 9.6). A response that its handler gave up is ended by a reset, so
-that nobody takes it for whole.
+that nobody takes it for whole. A server that drains takes on nothing new, and ends with the last response.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from streamkit.http.limits import Limits
 from streamkit.http.stream import TimedRead, WireStream
 from streamkit.http.wire import response_head
 
-__all__ = ["Exchange", "Handler", "Left", "Refuse", "Request", "plain_refusal", "serve", "serve_connection"]
+__all__ = ["Exchange", "Handler", "Left", "Refuse", "Request", "Waits", "plain_refusal", "serve", "serve_connection"]
 
 Handler: TypeAlias = Callable[[Exchange], Awaitable[None]]
 
@@ -63,6 +63,37 @@ def log_error(error: Exception) -> None:
     logger.error("a handler failed", exc_info=error)
 
 
+class Waits:
+    """The connections of a server that wait for a request, and the end of all waiting.
+
+    Attributes:
+        are_over: whether nobody waits any more.
+    """
+
+    __slots__ = ("_scopes", "are_over")
+
+    def __init__(self) -> None:
+        self.are_over = False
+        self._scopes: set[trio.CancelScope] = set()
+
+    def add(self, scope: trio.CancelScope) -> None:
+        """Have `scope` cancelled when waiting is over."""
+        if self.are_over:
+            scope.cancel()
+        else:
+            self._scopes.add(scope)
+
+    def discard(self, scope: trio.CancelScope) -> None:
+        """Leave `scope` alone: what was waited for has begun to come."""
+        self._scopes.discard(scope)
+
+    def end(self) -> None:
+        """Let nobody wait any more."""
+        self.are_over = True
+        while self._scopes:
+            self._scopes.pop().cancel()
+
+
 async def serve(
     listeners: Sequence[trio.abc.Listener[WireStream]],
     handler: Handler,
@@ -70,11 +101,15 @@ async def serve(
     limits: Limits | None = None,
     refuse: Refuse = plain_refusal,
     on_error: OnError = log_error,
+    drain: trio.Event | None = None,
     task_status: trio.TaskStatus[Sequence[trio.abc.Listener[WireStream]]] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve connections until it is cancelled; then reset what is being answered, and close the rest.
 
-    Where the listeners are closed from outside, it returns once the last connection is done.
+    Where the listeners are closed from outside, it returns once the last connection is done. When `drain` is set, it
+    closes them itself, and every connection that waits for a request; a request whose first byte has come is still read
+    and answered, no other one follows on its connection, and with the last of them it returns. How long that may take
+    is for the caller to say, who cancels it then. The handler should see to it that responses say `Connection: close`.
 
     Args:
         listeners: of `open_listeners`, or others; they are closed at the end.
@@ -82,39 +117,59 @@ async def serve(
         limits: the defaults of `Limits` where None.
         refuse: makes the answer to what is no request.
         on_error: called with what a handler raised and no client is to blame for.
+        drain: set by the caller when no more is to be taken on.
         task_status: is told the listeners.
     """
     limits = limits or Limits()
     numbers = count(1)
     open_now = 0
+    accepting = len(listeners)
+    waits = Waits()
+    watch = trio.CancelScope()
 
-    async def serve_one(stream: WireStream) -> None:
+    async def serve_one(stream: WireStream, place: int) -> None:
         nonlocal open_now
-        open_now += 1
         try:
-            if open_now <= limits.max_connections:
+            if place <= limits.max_connections:
+                number = next(numbers)
                 await serve_connection(
-                    stream, handler, limits=limits, refuse=refuse, on_error=on_error, connection=next(numbers)
+                    stream, handler, limits=limits, refuse=refuse, on_error=on_error, connection=number, waits=waits
                 )
-            elif open_now <= limits.max_connections + TURNED_AWAY:
+            elif place <= limits.max_connections + TURNED_AWAY:
                 await _turn_away(stream, limits, refuse)
             else:
                 stream.abort()
         finally:
             open_now -= 1
+            if not (accepting or open_now):
+                watch.cancel()
 
     async def accept_from(listener: trio.abc.Listener[WireStream]) -> None:
+        nonlocal accepting, open_now
         while True:
             try:
                 stream = await listener.accept()
             except trio.ClosedResourceError:
-                return
-            nursery.start_soon(serve_one, stream)
+                break
+            open_now += 1
+            nursery.start_soon(serve_one, stream, open_now)
+        accepting -= 1
+        if not (accepting or open_now):
+            watch.cancel()
+
+    async def drain_when_told(told: trio.Event) -> None:
+        with watch:
+            await told.wait()
+            waits.end()
+            for listener in listeners:
+                await trio.aclose_forcefully(listener)
 
     try:
         async with trio.open_nursery() as nursery:
             for listener in listeners:
                 nursery.start_soon(accept_from, listener)
+            if drain is not None:
+                nursery.start_soon(drain_when_told, drain)
             task_status.started(listeners)
     finally:
         for listener in listeners:
@@ -129,6 +184,7 @@ async def serve_connection(
     refuse: Refuse = plain_refusal,
     on_error: OnError = log_error,
     connection: int = 1,
+    waits: Waits | None = None,
 ) -> None:
     """Serve the requests of one connection, one after the other, until either side wants no more; then close it.
 
@@ -142,16 +198,23 @@ async def serve_connection(
         refuse: makes the answer to what is no request.
         on_error: called with what the handler raised and the client is not to blame for.
         connection: the number of this connection, for `Request.connection`.
+        waits: once they are over, no further request is waited for.
     """
     limits = limits or Limits()
+    waits = waits or Waits()
     inbox = Inbox(stream)
     number = 0
     try:
         try:
             while True:
                 number += 1
-                exchange = await _next_exchange(inbox, limits, connection, number)
-                if exchange is None or not await _answer(exchange, handler, refuse, on_error, limits):
+                exchange = await _next_exchange(inbox, limits, waits, connection, number)
+                if exchange is None:
+                    if waits.are_over and stream.is_quiet() and not stream.unsent_bytes():
+                        await stream.aclose()  # with nothing on its way in either direction
+                        return
+                    break
+                if not await _answer(exchange, handler, refuse, on_error, limits) or waits.are_over:
                     break
                 del exchange  # before the wait for the next one, which may be long
         except BadHead as error:
@@ -164,23 +227,23 @@ async def serve_connection(
         raise
 
 
-async def _next_exchange(inbox: Inbox, limits: Limits, connection: int, number: int) -> Exchange | None:
+async def _next_exchange(inbox: Inbox, limits: Limits, waits: Waits, connection: int, number: int) -> Exchange | None:
     """Wait for a request; None where none comes any more."""
-    data, read = b"", None
-    skipped_bytes = 0
     patience_s = limits.head_timeout_s if number == 1 else limits.idle_timeout_s
-    with trio.CancelScope(deadline=trio.current_time() + patience_s):  # `move_on_after` costs 2 us more
-        while True:
-            read = await inbox.receive()
-            if not read.data:
-                return None
-            data = read.data.lstrip(b"\r\n") if read.data[0] in b"\r\n" else read.data
-            if data:
-                break
-            skipped_bytes += len(read.data)
-            if skipped_bytes > BLANK_BYTES:
-                raise BadHead(400, "there are too many blank lines before the request")
-    if read is None or not data:
+    with trio.CancelScope(deadline=trio.current_time() + patience_s) as scope:  # `move_on_after` costs 2 us more
+        waits.add(scope)
+        try:
+            read, data = await _beginning(inbox)
+        finally:
+            waits.discard(scope)
+    if scope.cancelled_caught:
+        if not waits.are_over or (inbox.stream.is_quiet() and not inbox.held_bytes):
+            return None
+        with trio.CancelScope(deadline=trio.current_time() + patience_s) as scope:
+            read, data = await _beginning(inbox)  # it had come already
+        if scope.cancelled_caught:
+            return None
+    if not data:
         return None
     if not is_request_start(data):
         raise BadHead(400, "this is not HTTP (perhaps TLS, on a port without?)")
@@ -196,6 +259,21 @@ async def _next_exchange(inbox: Inbox, limits: Limits, connection: int, number: 
     head_bytes = data[:end]
     head = read_request(head_bytes)
     return Exchange(request_of(head, head_bytes, read, connection=connection, number=number), head, inbox, limits)
+
+
+async def _beginning(inbox: Inbox) -> tuple[TimedRead, bytes]:
+    """Wait for a request's first bytes; none at the end of the input. Nothing is lost when it is cancelled."""
+    skipped_bytes = 0
+    while True:
+        read = await inbox.receive()
+        if not read.data:
+            return read, b""
+        data = read.data.lstrip(b"\r\n") if read.data[0] in b"\r\n" else read.data
+        if data:
+            return read, data
+        skipped_bytes += len(read.data)
+        if skipped_bytes > BLANK_BYTES:
+            raise BadHead(400, "there are too many blank lines before the request")
 
 
 async def _rest_of_head(inbox: Inbox, data: bytearray, limits: Limits) -> tuple[bytes, int, TimedRead]:
@@ -240,7 +318,7 @@ async def _answer(exchange: Exchange, handler: Handler, refuse: Refuse, on_error
     except BaseException:  # cancelled, for instance: what was written so far must not look whole
         stream.abort()
         raise
-    if not exchange.keep_alive:
+    if not exchange.keep_alive or exchange.has_overflowed:
         return False
     if not exchange.has_unread_body:
         return True

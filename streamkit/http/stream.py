@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import errno
 import fcntl
+import select
 import socket
 import struct
 import sys
@@ -134,6 +135,23 @@ class WireStream(trio.abc.HalfCloseableStream, ABC):
     def unsent_bytes(self) -> int | None:
         """Return how many of the sent bytes the other end has not acknowledged; None where nobody knows."""
 
+    @abstractmethod
+    def is_quiet(self) -> bool:
+        """Tell whether there is nothing to read: no bytes, no end, and no error. A closed stream is not quiet."""
+
+    @property
+    def is_truncated(self) -> bool:
+        """Whether the input has ended as an attacker could end it: TLS announces a real end, TCP cannot tell."""
+        return False
+
+    @abstractmethod
+    async def wait_reset(self, *, or_fin: bool = False) -> None:
+        """Wait until the other end resets the connection, without reading; for ever, where nobody can tell.
+
+        Args:
+            or_fin: come back for its FIN too, which the kernel may have behind bytes that nobody has read.
+        """
+
     async def receive_some(self, max_bytes: int | None = None) -> bytes:
         """Do as `receive` does, without the stamps."""
         if max_bytes is not None and index(max_bytes) < 1:
@@ -162,13 +180,14 @@ class SocketStream(WireStream):
         peer: the other end's address, where the caller has it already.
     """
 
-    __slots__ = ("_data_segments", "_has_stamps", "_is_done_sending", "_sock")
+    __slots__ = ("_data_segments", "_has_stamps", "_is_done_sending", "_is_lost", "_sock")
 
     def __init__(self, sock: socket.socket, *, peer: str = "") -> None:
         sock.setblocking(False)  # noqa: FBT003 - the standard library has no name for it
         self._sock = sock
         self._data_segments = 0
         self._is_done_sending = False
+        self._is_lost = False  # a write was answered by a reset: the kernel tells each reset once, as what comes first
         self._has_stamps = _has_stamps(sock)
         super().__init__(peer or _peer_of(sock))
         with suppress(OSError):  # a socket that is not TCP, or whose peer is gone already: reads will say so
@@ -194,6 +213,8 @@ class SocketStream(WireStream):
             except OSError as error:
                 _raise_trio(error)
             else:
+                if not data and self._is_lost:
+                    raise trio.BrokenResourceError("the connection was reset by the other end")
                 read = self._stamped(data, ancillary)
                 if not waited:
                     await trio.lowlevel.cancel_shielded_checkpoint()
@@ -222,6 +243,7 @@ class SocketStream(WireStream):
         except BlockingIOError:
             return 0
         except OSError as error:
+            self._is_lost = True
             _raise_trio(error)
         self.sent_bytes += sent
         return sent
@@ -273,6 +295,27 @@ class SocketStream(WireStream):
     def _close(self) -> None:
         trio.lowlevel.notify_closing(self._sock)
         self._sock.close()
+
+    def is_quiet(self) -> bool:
+        try:
+            self._sock.recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return False
+
+    async def wait_reset(self, *, or_fin: bool = False) -> None:
+        if not IS_LINUX:
+            await trio.sleep_forever()
+        # With bytes or a FIN waiting a socket is readable for good. An epoll that asks for no reads tells of the rest.
+        try:
+            events = select.epoll()
+        except OSError:  # out of descriptors: then a write will tell
+            await trio.sleep_forever()
+        with events:
+            events.register(self._sock, select.EPOLLRDHUP if or_fin else 0)
+            await trio.lowlevel.wait_readable(events)
 
     def unsent_bytes(self) -> int | None:
         if not IS_LINUX:

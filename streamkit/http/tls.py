@@ -4,7 +4,7 @@ A decrypted piece has the stamp of the read that completed its record. Python's 
 `trio.SSLStream` would do the rest too, but it can only write by waiting, and cannot close one half.
 
 An end of the input without a `close_notify` counts as an end like any other: HTTP says itself where messages end, and
-half of the clients in the world close like that.
+half of the clients in the world close like that. Where it does not say that, `is_truncated` does.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import ssl
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 import trio
@@ -19,7 +20,7 @@ import trio
 from streamkit.errors import ConfigError
 from streamkit.http.stream import RECEIVE_BYTES, TimedRead, WireStream
 
-__all__ = ["TLSListener", "TLSStream", "ThrowawayCertificate", "throwaway_certificate"]
+__all__ = ["TLSListener", "TLSStream", "ThrowawayCertificate", "server_context", "throwaway_certificate"]
 
 RECORD_BYTES: Final = 16384
 """The most that a TLS record holds (RFC 8446, section 5.1)."""
@@ -36,7 +37,7 @@ class TLSStream(WireStream):
     """
 
     __slots__ = (
-        *("_handshake_lock", "_incoming", "_is_done_sending", "_is_shaken", "_last", "_outgoing"),
+        *("_handshake_lock", "_incoming", "_is_done_sending", "_is_shaken", "_is_truncated", "_last", "_outgoing"),
         *("_owed_bytes", "_pending", "_tls", "transport"),
     )
 
@@ -57,6 +58,12 @@ class TLSStream(WireStream):
         self._handshake_lock = trio.Lock()
         self._is_shaken = False
         self._is_done_sending = False
+        self._is_truncated = False
+
+    @property
+    def is_truncated(self) -> bool:
+        """Whether the input has ended without a `close_notify`: somebody may have cut it (RFC 8446, section 6.1)."""
+        return self._is_truncated
 
     async def handshake(self) -> None:
         """Shake hands, unless that was done.
@@ -90,7 +97,10 @@ class TLSStream(WireStream):
                 await self._feed()
                 waited = True
                 continue
-            except (ssl.SSLZeroReturnError, ssl.SSLEOFError):
+            except ssl.SSLZeroReturnError:
+                data = b""
+            except ssl.SSLEOFError:
+                self._is_truncated = True
                 data = b""
             except ssl.SSLError as error:
                 raise trio.BrokenResourceError(f"broken TLS: {error.reason or error}") from error
@@ -178,6 +188,12 @@ class TLSStream(WireStream):
                 self._flush_now()
         await self.transport.aclose()
 
+    def is_quiet(self) -> bool:
+        return not self._incoming.pending and not self._tls.pending() and self.transport.is_quiet()
+
+    async def wait_reset(self, *, or_fin: bool = False) -> None:
+        await self.transport.wait_reset(or_fin=or_fin)
+
     def unsent_bytes(self) -> int | None:
         unsent = self.transport.unsent_bytes()
         return None if unsent is None else unsent + len(self._pending)
@@ -212,6 +228,35 @@ class ThrowawayCertificate:
     def client_context(self) -> ssl.SSLContext:
         """Return what a client needs that trusts this certificate and no other."""
         return ssl.create_default_context(cadata=self.authority_pem.decode("ascii"))
+
+
+def server_context(certificate: Path, key: Path | None = None) -> ssl.SSLContext:
+    """Return what a server needs to speak TLS with a certificate of its owner's.
+
+    Args:
+        certificate: a PEM file with the certificate, and those that lead from it to an authority.
+        key: a PEM file with its private key, not encrypted; None where that stands in the same file.
+
+    Raises:
+        ConfigError: a file cannot be read, or the two are no certificate and its key.
+    """
+    for path in (certificate, key or certificate):
+        try:
+            path.read_bytes()  # OpenSSL does not tell which of the two it cannot read
+        except OSError as error:
+            raise ConfigError(f"{path}: {(error.strerror or str(error)).lower()}") from error
+
+    def refuse() -> str:  # without this OpenSSL would ask at the terminal
+        raise ConfigError(f"{key or certificate}: the key is encrypted; give one that is not")
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    try:
+        context.load_cert_chain(certificate, key, password=refuse)
+    except ssl.SSLError as error:
+        what = certificate if key is None else f"{certificate} with {key}"
+        raise ConfigError(f"{what}: this is no certificate with its key in PEM: {error.reason or error}") from error
+    context.set_alpn_protocols(["http/1.1"])
+    return context
 
 
 def throwaway_certificate(*hosts: str) -> ThrowawayCertificate:

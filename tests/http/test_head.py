@@ -9,7 +9,15 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from streamkit.http.head import BadHead, find_end, read_request, read_response, split_target
+from streamkit.http.head import (
+    BadHead,
+    find_end,
+    is_response_start,
+    read_fields,
+    read_request,
+    read_response,
+    split_target,
+)
 
 
 def request(*lines: str, line: str = "GET / HTTP/1.1") -> bytes:
@@ -217,6 +225,33 @@ def test_a_response_head(head: bytes, method: str, body: object, keep_alive: boo
     assert (read.body, read.status) == (body, int(head[9:12]))
     if read.status >= 200:
         assert read.keep_alive is (keep_alive)
+
+
+@pytest.mark.parametrize(
+    ("line", "method", "body"),
+    [
+        (b"HTTP/1.1 101 Switching Protocols", "GET", "close"),
+        (b"HTTP/1.1 200 OK", "CONNECT", "close"),
+        (b"HTTP/1.1 407 Proxy Authentication Required", "CONNECT", 5),
+    ],
+)
+def test_where_another_protocol_begins_no_length_counts(line: bytes, method: str, body: object) -> None:
+    read = read_response(line + b"\r\nContent-Length: 5\r\n\r\n", method=method)
+    assert (read.body, read.keep_alive) == (body, body == 5)
+
+
+def test_what_is_no_response_shows_with_its_first_bytes() -> None:
+    line = b"HTTP/1.1 200 OK\r\n"
+    assert all(is_response_start(line[:size]) for size in range(len(line) + 1))
+    for wire in (b"\x16", b"SSH-2.0", b"HTTQ", b"http/1.1", b"\r\n", b" HTTP/1.1"):
+        assert not is_response_start(wire)
+
+
+def test_fields_are_read_up_to_the_blank_line() -> None:
+    assert read_fields("A: b\r\nC:\r\n\r\n") == [("A", "b"), ("C", "")]
+    assert read_fields("HTTP/1.1 200 OK\r\nA: b\r\n\r\n", 17) == [("A", "b")]
+    with pytest.raises(BadHead, match="folded"):
+        read_fields("A: b\r\n c\r\n\r\n")
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 from functools import partial
 from itertools import pairwise
 
@@ -174,21 +175,81 @@ async def test_an_endless_body_that_nobody_reads_ends_the_connection(autojump_cl
         assert await read_all(client) == answer(b"POST")
 
 
-async def test_a_body_comes_piece_by_piece_with_its_trailers() -> None:
-    pieces: list[bytes] = []
+async def test_a_body_comes_read_by_read_with_its_trailers(autojump_clock: trio.testing.MockClock) -> None:
+    reads: list[tuple[bytes, int]] = []
     trailers: list[tuple[str, str]] = []
 
     async def keep(exchange: Exchange) -> None:
+        assert exchange.body_framing == "chunked"
         while read := await exchange.receive_body():
-            pieces.append(read.data)
+            reads.append((read.data, read.read_ns // 10**9))
         assert await exchange.receive_body() is None
         trailers.extend(exchange.trailers)
+        assert exchange.body_framing == "chunked"
         await reply(exchange, b"")
 
     head = b"POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
-    await talk(head, b"3\r\nabc\r\n2\r", b"\nd", b"e\r\n0\r\nX-Sum: 7\r\n\r\n", handler=keep)
-    assert pieces == [b"abc", b"d", b"e"]
+    async with served(keep) as client:
+        for piece in (head, b"3\r\nabc\r\n2\r", b"\nd", b"e\r\n1\r\nf\r\n", b"0\r\nX-Sum: 7\r\n", b"\r\n"):
+            await client.send_all(piece)
+            await trio.sleep(1)
+        await read_all(client)
+    assert reads == [(b"abc", 1), (b"d", 2), (b"ef", 3)]
     assert trailers == [("X-Sum", "7")]
+
+
+@pytest.mark.parametrize("kind", ["counted", "chunked"])
+async def test_a_cancelled_read_of_a_body_loses_nothing(kind: str, autojump_clock: trio.testing.MockClock) -> None:
+    async def impatient(exchange: Exchange) -> None:
+        got = b""
+        while len(got) < 50:
+            with trio.move_on_after(0.3):
+                read = await exchange.receive_body()
+                got += read.data if read else b""
+        await reply(exchange, got + await exchange.read_body())
+
+    framing = b"Content-Length: 50" if kind == "counted" else b"Transfer-Encoding: chunked"
+    body = bytes(range(50)) if kind == "counted" else b"32\r\n" + bytes(range(50)) + b"\r\n0\r\n\r\n"
+    async with served(impatient) as client:
+        await client.send_all(b"POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n" + framing + b"\r\n\r\n")
+        for at in range(len(body)):
+            await client.send_all(body[at : at + 1])
+            await trio.sleep(1)
+        assert await read_all(client) == answer(bytes(range(50)))
+
+
+async def test_a_handler_may_answer_the_expectation_itself(autojump_clock: trio.testing.MockClock) -> None:
+    seen: list[bool] = []
+
+    async def forward(exchange: Exchange) -> None:
+        assert exchange.body_framing in {0, 3}
+        seen.append(exchange.expects_continue)
+        if exchange.expects_continue:
+            await exchange.stream.send_all(b"HTTP/1.1 103 Early Hints\r\n\r\n" + CONTINUE)
+        body = b""
+        while read := await exchange.receive_body(auto_continue=False):
+            seen.append(exchange.expects_continue)
+            body += read.data
+        await reply(exchange, body)
+
+    interims = b"HTTP/1.1 103 Early Hints\r\n\r\n" + CONTINUE
+    assert await talk(EXPECTING, b"abc", LAST, handler=forward) == interims + answer(b"abc") + answer(b"")
+    assert seen == [True, False, False]
+
+
+@pytest.mark.parametrize("end", ["", "read"])
+async def test_without_100_no_request_may_follow_unless_the_body_came(
+    end: str, autojump_clock: trio.testing.MockClock
+) -> None:
+    """Whether the client sends the body then nobody knows, and what comes could be either."""
+
+    async def refuse(exchange: Exchange) -> None:
+        if end:
+            await exchange.receive_body(auto_continue=False)
+        await reply(exchange, b"")
+
+    wanted = answer(b"") * (2 if end else 1)
+    assert await talk(EXPECTING, b"abc" + LAST, handler=refuse) == wanted
 
 
 # ------------------------------------------------------------------------------------------------------ who leaves how
@@ -230,21 +291,74 @@ async def test_requests_sent_ahead_are_kept_while_the_client_is_watched(autojump
     assert await talk(GET, *pieces, handler=watch) == wanted
 
 
-async def test_what_is_sent_ahead_is_bounded(autojump_clock: trio.testing.MockClock) -> None:
+@pytest.mark.parametrize("how", ["fin", "reset"])
+async def test_a_client_that_sends_too_much_ahead_is_still_seen_leaving(
+    how: str, autojump_clock: trio.testing.MockClock
+) -> None:
+    seen: list[tuple[str, int, bool]] = []
+
     async def watch(exchange: Exchange) -> None:
-        with trio.move_on_after(10):
-            await exchange.wait_left()
-        await trio.sleep_forever()
+        assert not exchange.has_overflowed
+        left = await exchange.wait_left()
+        seen.append((left.how, left.at_ns, exchange.has_overflowed))
 
     client, server = memory_pair()
     async with trio.open_nursery() as nursery:
         nursery.start_soon(serve_connection, server, watch)
         await client.send_all(GET)
-        with trio.move_on_after(60) as scope:
-            await client.send_all(bytes(10_000_000))
-        assert scope.cancelled_caught
-        assert client.sent_bytes < 300_000
-        nursery.cancel_scope.cancel()
+        tracemalloc.start()
+        for _ in range(200):
+            await client.send_all(bytes(65536))
+        await trio.sleep(7)
+        _, peak_bytes = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        if how == "fin":
+            await client.aclose()
+        else:
+            client.abort()
+    assert seen == [(how, 7_000_000_000, True)]
+    assert peak_bytes < 2_000_000  # of the 13 MB that were sent
+
+
+async def watch_first(exchange: Exchange) -> None:
+    """Watch the client for a second, then answer."""
+    with trio.move_on_after(1):
+        await exchange.wait_left()
+    await reply(exchange, exchange.request.path.encode())
+
+
+@pytest.mark.parametrize("size", [60_000, 200_000])
+async def test_after_too_much_ahead_no_other_request_is_served(
+    size: int, autojump_clock: trio.testing.MockClock
+) -> None:
+    """What comes next could be the middle of anything: a body that says it is a request, for instance."""
+    async with served(watch_first) as client:
+        await client.send_all(GET)
+        head = b"POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % size
+        await client.send_all(head)
+        for _ in range(0, size, 10_000):
+            await client.send_all(bytes(10_000))
+        assert await read_exactly(client, len(answer(b"/"))) == answer(b"/")
+        await client.send_all(LAST)
+        assert await read_all(client) == (answer(b"/a") + answer(b"/") if size < 65536 else b"")
+
+
+async def test_an_unread_body_counts_as_sent_ahead(autojump_clock: trio.testing.MockClock) -> None:
+    errors: list[Exception] = []
+
+    async def read_too_late(exchange: Exchange) -> None:
+        with trio.move_on_after(1):
+            await exchange.wait_left()
+        await echo(exchange)
+
+    for size, status in ((60_000, b"200"), (200_000, b"500")):
+        head = b"POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: %d\r\n\r\n" % size
+        pieces = [bytes(10_000)] * (size // 10_000)
+        got = await talk(head, *pieces, handler=read_too_late, errors=errors)
+        assert got.startswith(b"HTTP/1.1 %b " % status)
+    assert [str(error) for error in errors] == [
+        "the body was thrown away: it has to be read before the client is watched"
+    ]
 
 
 async def test_a_half_closed_client_gets_its_answers() -> None:

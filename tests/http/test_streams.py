@@ -110,6 +110,36 @@ async def test_a_reset_wakes_a_reader(ends: tuple[WireStream, WireStream]) -> No
     await right.aclose()
 
 
+async def test_a_reset_that_a_write_has_met_is_no_end_for_a_reader(ends: tuple[WireStream, WireStream]) -> None:
+    left, right = ends
+
+    async def write_on() -> None:
+        while True:
+            right.send_now(b"x")
+            await trio.lowlevel.checkpoint()
+
+    left.abort()
+    with trio.fail_after(5), pytest.raises(trio.BrokenResourceError):
+        await write_on()
+    with pytest.raises(trio.BrokenResourceError):
+        await right.receive()
+    await right.aclose()
+
+
+async def test_a_reset_behind_a_half_close_can_be_waited_for(ends: tuple[WireStream, WireStream]) -> None:
+    left, right = ends
+    await left.send_eof()
+    assert (await right.receive()).data == b""
+    with trio.move_on_after(0.05) as waiting:
+        await right.wait_reset()
+    assert waiting.cancelled_caught
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(right.wait_reset)
+        await trio.testing.wait_all_tasks_blocked()
+        left.abort()
+    await right.aclose()
+
+
 async def test_our_own_end_wakes_our_own_reader(ends: tuple[WireStream, WireStream]) -> None:
     left, right = ends
     async with trio.open_nursery() as nursery:
@@ -171,6 +201,36 @@ async def test_bytes_that_nobody_took_are_unsent(ends: tuple[WireStream, WireStr
     await left.send_eof()
     await read_all(right)
     await acknowledged(left)
+    await left.aclose()
+    await right.aclose()
+
+
+async def quiet(stream: WireStream, *, wanted: bool) -> bool:
+    """Whether the stream is as quiet as is wanted, before long: what a socket is sent takes a moment."""
+    with trio.move_on_after(5):
+        while stream.is_quiet() is not wanted:  # noqa: ASYNC110 - a socket has no event that takes nothing out of it
+            await trio.sleep(0.001)
+        return True
+    return False
+
+
+@pytest.mark.parametrize("what", ["bytes", "end", "reset", "closed"])
+async def test_a_stream_with_nothing_to_read_is_quiet(ends: tuple[WireStream, WireStream], what: str) -> None:
+    left, right = ends
+    assert left.is_quiet()
+    if what == "bytes":
+        await right.send_all(b"abc")
+    elif what == "end":
+        await right.send_eof()
+    elif what == "reset":
+        right.abort()
+    else:
+        await left.aclose()
+    assert await quiet(left, wanted=False)
+    if what == "bytes":
+        assert await read_exactly(left, 3) == b"abc"
+        assert left.is_quiet()
+    assert not left.is_truncated
     await left.aclose()
     await right.aclose()
 

@@ -101,9 +101,29 @@ async def test_an_end_without_goodbye_is_an_end(certificate: ThrowawayCertificat
         nursery.start_soon(server.handshake)
         await client.handshake()
     await right.send_eof()
+    assert not client.is_truncated
     assert (await client.receive()).data == b""
+    assert client.is_truncated
     client.abort()
     server.abort()
+
+
+async def test_bytes_that_nobody_read_are_not_quiet(certificate: ThrowawayCertificate) -> None:
+    client, server = over(*memory_pair(), certificate)
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(server.handshake)
+        await client.handshake()
+    await server.send_all(b"ab")
+    assert not client.is_quiet()
+    assert await client.receive_some(1) == b"a"
+    assert not client.is_quiet()
+    assert await client.receive_some(1) == b"b"
+    assert client.is_quiet()
+    await server.aclose()
+    assert not client.is_quiet()
+    assert await client.receive_some() == b""
+    assert not client.is_truncated
+    await client.aclose()
 
 
 async def test_a_client_that_does_not_trust_us_or_speaks_no_tls(certificate: ThrowawayCertificate) -> None:

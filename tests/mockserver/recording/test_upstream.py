@@ -1,57 +1,12 @@
-"""The server behind a recorder: which URLs name one, and what of a request it is sent."""
+"""What of a client's request the server behind a recorder is sent."""
 
 from __future__ import annotations
 
 import pytest
 
-from mockserver.recording.upstream import Upstream, forwarded_head, parse_upstream
-from streamkit.errors import ConfigError
+from mockserver.recording.upstream import forwarded_head
 from streamkit.http.exchange import Request
-
-GOOD = {
-    "http://127.0.0.1:11434": Upstream("http", "127.0.0.1", 11434),
-    "https://api.example.com/": Upstream("https", "api.example.com", 443),
-    "HTTP://Example.com:80/v1/": Upstream("http", "example.com", 80, "/v1"),
-    "http://[::1]:8080/a%20b": Upstream("http", "::1", 8080, "/a%20b"),
-    "http://bücher.example": Upstream("http", "xn--bcher-kva.example", 80),
-}
-
-BAD = {
-    "localhost:11434": "not an http or https URL",
-    "": "not an http or https URL",
-    "ftp://a": "not an http or https URL",
-    "http://": "names no host",
-    "http://:80": "names no host",
-    "http://a:b": "is no URL",
-    "http://a:99999": "is no URL",
-    "http://a:0": "no host and port",
-    "http://[::1": "is no URL",
-    "http://a b/": "names no host",
-    "http://a/b c": "percent-encoded",
-    "http://a/\r\nX: y": "percent-encoded|no host",
-    "http://a?key=s3cret": "query or fragment",
-    "http://a/#b": "query or fragment",
-    "http://me:s3cret@a": "user or password",
-    "http://me:s3cret@a:b": "is no URL",
-}
-
-
-@pytest.mark.parametrize(("text", "upstream"), GOOD.items())
-def test_a_url_names_a_server(text: str, upstream: Upstream) -> None:
-    assert parse_upstream(text) == upstream
-    assert parse_upstream(upstream.url) == upstream
-
-
-@pytest.mark.parametrize(("text", "reason"), BAD.items())
-def test_what_names_none_is_refused_without_showing_secrets(text: str, reason: str) -> None:
-    with pytest.raises(ConfigError, match=reason) as caught:
-        parse_upstream(text)
-    assert "s3cret" not in str(caught.value)
-
-
-def test_a_host_header_has_the_port_only_where_it_is_not_the_usual_one() -> None:
-    assert parse_upstream("https://a:443").authority == "a"
-    assert parse_upstream("http://[::1]:443").authority == "[::1]:443"
+from streamkit.http.origin import parse_origin
 
 
 def request(
@@ -61,7 +16,7 @@ def request(
 
 
 def head(asked: Request, body: bytes = b"", url: str = "http://up:81") -> list[str]:
-    *lines, blank, end = forwarded_head(parse_upstream(url), asked, body).decode("latin-1").split("\r\n")
+    *lines, blank, end = forwarded_head(parse_origin(url), asked, body).decode("latin-1").split("\r\n")
     assert (blank, end) == ("", "")
     return lines
 
