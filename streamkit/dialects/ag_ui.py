@@ -22,6 +22,7 @@ from streamkit.dialects.ag_ui_records import (
 from streamkit.dialects.dialect import Dialect
 from streamkit.dialects.failure import plain_failure
 from streamkit.dialects.message import Message, Part
+from streamkit.dialects.request_ag_ui import request_document
 
 __all__ = ["DIALECT"]
 
@@ -154,4 +155,5 @@ DIALECT = Dialect(
     looks_like=looks_like,
     document=response,
     failure=plain_failure,
+    request=request_document,
 )

@@ -22,6 +22,7 @@ from streamkit.dialects.failure import plain_failure
 from streamkit.dialects.framing import DONE
 from streamkit.dialects.message import Message
 from streamkit.dialects.parts import NO_EXTRA, Extra
+from streamkit.dialects.request_agent_poc import request_document
 
 __all__ = ["DIALECT"]
 
@@ -203,4 +204,5 @@ DIALECT = Dialect(
     looks_like=looks_like,
     document=response,
     failure=plain_failure,
+    request=request_document,
 )

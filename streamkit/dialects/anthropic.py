@@ -14,6 +14,7 @@ from streamkit.dialects.dialect import Dialect
 from streamkit.dialects.events import Finish
 from streamkit.dialects.failure import Failure
 from streamkit.dialects.message import Choice, Message, Part
+from streamkit.dialects.request_anthropic import request_document
 
 __all__ = ["DIALECT"]
 
@@ -126,4 +127,5 @@ DIALECT = Dialect(
     looks_like=looks_like,
     document=response,
     failure=failure_body,
+    request=request_document,
 )

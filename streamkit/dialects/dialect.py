@@ -11,6 +11,7 @@ from streamkit.dialects.encoder import Encoder
 from streamkit.dialects.failure import Failure
 from streamkit.dialects.framing import FRAMINGS
 from streamkit.dialects.message import Message
+from streamkit.dialects.requests import ChatRequest, RequestDocument
 
 __all__ = ["FEATURES", "Dialect", "Feature"]
 
@@ -46,6 +47,7 @@ class Dialect:
         looks_like: whether a record (its value, and the SSE event's type or "message") may be one of this dialect.
         document: the dialect's non-streaming response with the same content, as a JSON value.
         failure: the body of the response to a request that is refused, as a JSON value.
+        request: the vendor's form of a request; it raises ConfigError for what the dialect cannot ask for.
         headers: what a server of this dialect sends besides the media type.
     """
 
@@ -57,6 +59,7 @@ class Dialect:
     looks_like: Callable[[object, str], bool]
     document: Callable[[Message], object]
     failure: Callable[[Failure], object]
+    request: Callable[[ChatRequest], RequestDocument]
     headers: Mapping[str, str] = field(default_factory=dict)
 
     @property

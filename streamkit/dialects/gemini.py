@@ -25,6 +25,7 @@ from streamkit.dialects.gemini_encoder import (
 )
 from streamkit.dialects.message import Choice, Message, Part
 from streamkit.dialects.ollama import rfc3339
+from streamkit.dialects.request_gemini import request_document
 
 __all__ = ["DIALECT"]
 
@@ -120,4 +121,5 @@ DIALECT = Dialect(
     looks_like=looks_like,
     document=response,
     failure=failure_body,
+    request=request_document,
 )

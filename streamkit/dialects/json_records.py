@@ -42,6 +42,7 @@ from streamkit.dialects.extra import logprobs_of
 from streamkit.dialects.failure import plain_failure
 from streamkit.dialects.lifecycle import Lifecycle
 from streamkit.dialects.message import Message
+from streamkit.dialects.request_json import request_document
 
 __all__ = ["DIALECT"]
 
@@ -260,4 +261,5 @@ DIALECT = Dialect(
     looks_like=looks_like,
     document=response,
     failure=plain_failure,
+    request=request_document,
 )

@@ -21,6 +21,7 @@ from streamkit.dialects.ollama import (
     is_error,
     tool_calls_of,
 )
+from streamkit.dialects.request_ollama import chat_document
 
 __all__ = ["DIALECT"]
 
@@ -90,4 +91,5 @@ DIALECT = Dialect(
     looks_like=looks_like,
     document=response,
     failure=failure_body,
+    request=chat_document,
 )

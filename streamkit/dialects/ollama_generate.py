@@ -20,6 +20,7 @@ from streamkit.dialects.ollama import (
     failure_body,
     tool_calls_of,
 )
+from streamkit.dialects.request_ollama import generate_document
 
 __all__ = ["DIALECT"]
 
@@ -76,4 +77,5 @@ DIALECT = Dialect(
     looks_like=looks_like,
     document=response,
     failure=failure_body,
+    request=generate_document,
 )

@@ -31,6 +31,7 @@ from streamkit.dialects.openai import (
 )
 from streamkit.dialects.openai_calls import Calls
 from streamkit.dialects.parts import Parts
+from streamkit.dialects.request_openai_chat import request_document
 
 __all__ = ["DIALECT"]
 
@@ -327,4 +328,5 @@ DIALECT = Dialect(
     looks_like=looks_like,
     document=response,
     failure=failure_body,
+    request=request_document,
 )

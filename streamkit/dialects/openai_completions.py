@@ -28,6 +28,7 @@ from streamkit.dialects.openai import (
     usage_object,
 )
 from streamkit.dialects.parts import NO_EXTRA, Extra, Parts
+from streamkit.dialects.request_openai_completions import request_document
 
 __all__ = ["DIALECT"]
 
@@ -193,4 +194,5 @@ DIALECT = Dialect(
     looks_like=looks_like,
     document=response,
     failure=failure_body,
+    request=request_document,
 )

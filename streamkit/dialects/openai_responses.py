@@ -40,6 +40,7 @@ from streamkit.dialects.openai_responses_records import (
     response_status,
     usage_object,
 )
+from streamkit.dialects.request_openai_responses import request_document
 
 __all__ = ["DIALECT"]
 
@@ -144,4 +145,5 @@ DIALECT = Dialect(
     looks_like=looks_like,
     document=response,
     failure=failure_body,
+    request=request_document,
 )

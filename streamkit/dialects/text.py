@@ -19,6 +19,7 @@ from streamkit.dialects.encoder import Encoder
 from streamkit.dialects.events import Event, Finish, FinishReason, PartEnd, PartStart, Raw, Text, ToolArgs
 from streamkit.dialects.failure import plain_failure
 from streamkit.dialects.message import Message
+from streamkit.dialects.request_text import request_document
 
 __all__ = ["DIALECT"]
 
@@ -109,4 +110,5 @@ DIALECT = Dialect(
     looks_like=looks_like,
     document=response,
     failure=plain_failure,
+    request=request_document,
 )

@@ -15,6 +15,7 @@ from streamkit.dialects.dialect import Dialect
 from streamkit.dialects.events import Custom
 from streamkit.dialects.failure import plain_failure
 from streamkit.dialects.message import Message, Part
+from streamkit.dialects.request_vercel_ui import request_document
 from streamkit.dialects.vercel_ui_decoder import VercelUIDecoder
 from streamkit.dialects.vercel_ui_encoder import VercelUIEncoder
 from streamkit.dialects.vercel_ui_records import (
@@ -143,5 +144,6 @@ DIALECT = Dialect(
     looks_like=looks_like,
     document=response,
     failure=plain_failure,
+    request=request_document,
     headers={"x-vercel-ai-ui-message-stream": "v1"},
 )

@@ -1,0 +1,114 @@
+"""Requests to Ollama's `/api/chat` and `/api/generate` (ollama/ollama `api/types.go`, `docs/api`).
+
+There is no choice of tools. "none" offers none, and the name of one offers that one alone, which the model may still
+not call. Ids of calls go along where the vendor that made them gave some; Ollama itself tells calls by their names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from streamkit.dialects.request_messages import ChatMessage
+from streamkit.dialects.request_parts import (
+    arguments_of,
+    chosen,
+    document_of,
+    effort_of,
+    given,
+    linked,
+    model_named,
+    one_prompt,
+    schema_of,
+    unplaced,
+)
+from streamkit.dialects.requests import ChatRequest, RequestDocument, Tool
+from streamkit.errors import ConfigError
+
+__all__ = ["chat_document", "generate_document"]
+
+LEVELS: Final[Mapping[str, str]] = {"minimal": "low", "low": "low", "medium": "medium", "high": "high", "xhigh": "high"}
+
+
+def chat_document(request: ChatRequest) -> RequestDocument:
+    """Return the request to `/api/chat`.
+
+    Raises:
+        ConfigError: it has no model, a result without a call, or arguments that are no JSON object.
+    """
+    messages = linked(request.messages)
+    tools, dropped = chosen(request)
+    body: dict[str, object] = {
+        "model": model_named(request, "ollama-chat"),
+        "messages": list(map(message_of, messages, request.messages)),
+        **given(tools=[tool_of(tool) for tool in tools]),
+        **common_fields(request),
+    }
+    dropped += unplaced(request, "parallel_tool_calls", "n")
+    dropped += ["message.signature" for message in messages if message.signature]
+    return document_of(request, "/api/chat", body, dropped, framing="ndjson")
+
+
+def generate_document(request: ChatRequest) -> RequestDocument:
+    """Return the request to `/api/generate`.
+
+    Raises:
+        ConfigError: it has no model, or is more than a system text and a prompt, or less than a prompt.
+    """
+    system, prompt = one_prompt(request, "ollama-generate", "ollama-chat")
+    if not prompt:
+        msg = "ollama-generate: there is no prompt, and without one the server only loads the model"
+        raise ConfigError(msg)
+    model = model_named(request, "ollama-generate")
+    body = {**given(model=model, system=system, prompt=prompt), **common_fields(request)}
+    return document_of(request, "/api/generate", body, unplaced(request, "n"), framing="ndjson")
+
+
+def common_fields(request: ChatRequest) -> dict[str, object]:
+    """Return the fields that both endpoints have."""
+    options = given(
+        num_predict=request.max_tokens,
+        temperature=request.temperature,
+        top_p=request.top_p,
+        top_k=request.top_k,
+        seed=request.seed,
+        stop=request.stop,
+        frequency_penalty=request.frequency_penalty,
+        presence_penalty=request.presence_penalty,
+    )
+    form = request.response_format
+    return {
+        **({"options": options} if options else {}),
+        **given(format=form if form is None or form == "json" else form.schema, think=think_of(request)),
+        "stream": request.stream,
+    }
+
+
+def think_of(request: ChatRequest) -> bool | str | None:
+    """Return `think`; a level is for the few models that have levels, and means yes to the others."""
+    effort = effort_of(request)
+    if effort is None or isinstance(request.reasoning, bool):
+        return request.reasoning or (None if effort is None else False)
+    return False if effort == "none" else LEVELS.get(effort, effort)
+
+
+def message_of(message: ChatMessage, as_given: ChatMessage) -> dict[str, object]:
+    """Return one message; `as_given` is the same before its calls got ids."""
+    if message.role == "tool":
+        call_id = given(tool_call_id=as_given.tool_call_id)
+        return {"role": "tool", "content": message.text, "tool_name": message.tool_name, **call_id}
+    calls = [
+        {**given(id=plain.id), "function": {"name": call.name, "arguments": arguments_of(call, "ollama-chat")}}
+        for call, plain in zip(message.tool_calls, as_given.tool_calls, strict=True)
+    ]
+    return {
+        "role": message.role,
+        "content": message.text,
+        **given(thinking=message.reasoning, tool_calls=calls),
+    }
+
+
+def tool_of(tool: Tool) -> dict[str, object]:
+    """Return one tool."""
+    function = {**given(name=tool.name, description=tool.description), "parameters": schema_of(tool)}
+    return {"type": "function", "function": function}
