@@ -138,10 +138,12 @@ async def pump(
 
 async def push(
     source: ByteSource | Items[In],
-    stage: Stage[In, T],
+    stage: Stage[In, T] | None,
     send_channel: trio.MemorySendChannel[Item[T] | End | Failed],
 ) -> None:
     """Send what `stage` makes of `source` into a channel: `Item(value)` for each item, then `End()` or `Failed(error)`.
+
+    Without a stage the items are the source's own, as for `pull`.
 
     Meant for a nursery: `nursery.start_soon(push, source, stage, send_channel)`. Cancelling it closes the source and
     the channel, and sends no `End`: a receiver sees the channel end without one. A receiver that closes its end stops
@@ -151,7 +153,9 @@ async def push(
     Raises:
         ConfigError: the source is none.
     """
-    async with send_channel, Staged(as_items(source), stage) as items:
+    # Without a stage T is In, which is what the signature cannot say.
+    made: Items[T] = cast("Items[T]", as_items(source)) if stage is None else Staged(as_items(source), stage)
+    async with send_channel, made as items:
         message: Item[T] | End | Failed
         while True:
             try:

@@ -22,6 +22,9 @@ STDIN_FD = 0
 CLOSE_S = 5.0
 """How long a closed response may take to unwind; it does no I/O by then, so this is never waited for."""
 
+MAX_PIECES = 65536
+"""How many pieces httpx can have read ahead: a byte each, of a read of its own."""
+
 
 @runtime_checkable
 class ByteResponse(Protocol):
@@ -169,7 +172,8 @@ class ResponseSource(IterableSource):
         """Close the response and its connection, and unwind httpx's generators.
 
         httpx nests several; closing the outer one leaves the inner ones to the garbage collector, which trio reports as
-        leaked. Once the response is closed the innermost raises when it is asked for more, and that unwinds them all.
+        leaked. Once the response is closed the innermost gives what httpx had read already, then it raises when it is
+        asked for more, and that unwinds them all.
         """
         try:
             await self._response.aclose()
@@ -181,6 +185,7 @@ class ResponseSource(IterableSource):
 
     async def _unwind(self) -> None:
         try:
-            await anext(self._iterator)
+            for _ in range(MAX_PIECES):
+                await anext(self._iterator)
         except Exception:  # noqa: BLE001 - whatever it raises, it is out of its `async for`, which is the aim
             return
