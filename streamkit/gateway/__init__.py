@@ -1,0 +1,1 @@
+"""The reference proxy: `streamkit gateway` stands between client and server and passes every byte on as it comes."""

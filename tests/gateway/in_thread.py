@@ -1,0 +1,89 @@
+"""A gateway in a thread of its own, for clients that block."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import trio
+
+from streamkit.gateway.open import open_gateway
+from streamkit.gateway.record import Record
+
+__all__ = ["GatewayInThread", "gateway_in_thread"]
+
+
+class GatewayInThread:
+    """A gateway that runs in a thread; made by `gateway_in_thread`.
+
+    Attributes:
+        url: where it listens.
+    """
+
+    def __init__(self, url: str, token: trio.lowlevel.TrioToken, records: list[Record]) -> None:
+        self.url = url
+        self._token = token
+        self._records = records
+        self._noted = trio.Event()
+
+    @property
+    def records(self) -> list[Record]:
+        """What it wrote down about the requests that are over."""
+        return trio.from_thread.run_sync(self._records.copy, trio_token=self._token)
+
+    def wait_for_record(self, number: int) -> Record:
+        """Return the record of a request, counted from 1 by their ends, once it is over."""
+
+        async def wait() -> Record:
+            while len(self._records) < number:
+                await self._noted.wait()
+            return self._records[number - 1]
+
+        return trio.from_thread.run(wait, trio_token=self._token)
+
+    def note(self, record: Record) -> None:
+        """Keep a record, in the gateway's own thread."""
+        self._records.append(record)
+        self._noted.set()
+        self._noted = trio.Event()
+
+
+@contextmanager
+def gateway_in_thread(upstream: str) -> Iterator[GatewayInThread]:
+    """Run a gateway before this upstream while the block runs."""
+    started = threading.Event()
+    running: list[tuple[GatewayInThread, trio.lowlevel.TrioToken, trio.CancelScope]] = []
+    failed: list[Exception] = []
+
+    async def main() -> None:
+        def note(record: Record) -> None:
+            running[0][0].note(record)
+
+        async with open_gateway(upstream, on_record=note) as gateway:
+            with trio.CancelScope() as scope:
+                token = trio.lowlevel.current_trio_token()
+                running.append((GatewayInThread(gateway.url, token, []), token, scope))
+                started.set()
+                await trio.sleep_forever()
+
+    def run() -> None:
+        try:
+            trio.run(main)
+        except Exception as error:  # noqa: BLE001 - raised again in the caller's thread
+            failed.append(error)
+        finally:
+            started.set()
+
+    thread = threading.Thread(target=run, name="gateway", daemon=True)
+    thread.start()
+    started.wait()
+    try:
+        if running:
+            yield running[0][0]
+    finally:
+        if running and thread.is_alive():
+            running[0][1].run_sync_soon(running[0][2].cancel)
+        thread.join()
+    if failed:
+        raise failed[0]
