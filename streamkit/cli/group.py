@@ -12,9 +12,12 @@ from streamkit.cli.edge import CONTEXT, EXIT_CODES
 __all__ = ["COMMANDS", "group"]
 
 COMMANDS = {
+    "chat": "streamkit.cli.chat",
     "collect": "streamkit.cli.collect",
     "convert": "streamkit.cli.convert",
     "dialects": "streamkit.cli.dialects",
+    "gateway": "streamkit.cli.gateway",
+    "inspect": "streamkit.cli.inspect",
     "mock": "streamkit.cli.mock",
     "ndjson-to-sse": "streamkit.cli.ndjson_to_sse",
     "rechunk": "streamkit.cli.rechunk",

@@ -142,6 +142,11 @@ class JSONArrayDecoder(Stage[bytes, ElementT], Generic[ElementT]):
         self._escaped = False
         self._elements = 0
 
+    @property
+    def is_inside(self) -> bool:
+        """Whether what has come ends inside an element."""
+        return self._state not in EXPECTED
+
     def feed(self, data: bytes, /) -> list[ElementT]:
         if self._closed is not None:
             self._check_open()

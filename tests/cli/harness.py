@@ -50,7 +50,10 @@ FILTERS: tuple[tuple[str, ...], ...] = (
     ("streamkit", "text"),
     ("streamkit", "collect"),
 )
-COMMANDS = (*FILTERS, ("streamkit", "dialects"), ("streamkit", "mock"))
+COMMANDS = (
+    *FILTERS,
+    *(("streamkit", name) for name in ("dialects", "chat", "inspect", "gateway", "mock")),
+)
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc or uses a pipe in packet mode")
 

@@ -34,10 +34,11 @@ class Served(Filter):
         self,
         *arguments: str,
         command: tuple[str, ...] = ("mockserver",),
+        listen: tuple[str, ...] = ("--port", "0"),
         env: Mapping[str, str] | None = None,
         via: str | None = None,
     ) -> None:
-        super().__init__(*command, *arguments, "--port", "0", "--ready-json", env=env, via=via)
+        super().__init__(*command, *arguments, *listen, "--ready-json", env=env, via=via)
         self.ready: dict[str, Any] = {}
 
     def __enter__(self) -> Self:

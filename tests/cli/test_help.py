@@ -55,6 +55,27 @@ OPTIONS = {
     "text": ["from", "strict", "reasoning", "max-record-bytes"],
     "collect": ["from", "to", "strict", "model", "id", "max-bytes", "max-record-bytes"],
     "dialects": ["json"],
+    "chat": [
+        *("dialect", "model", "system", "max-tokens", "temperature", "reasoning", "json", "record", "timing", "header"),
+        *(
+            "api-key-env",
+            "upstream-ca",
+            "connect-timeout",
+            "first-token-timeout",
+            "idle-timeout",
+            "timeout",
+            "transport",
+        ),
+    ],
+    "inspect": [
+        *("framing", "json", "exchange", "prompt", "data", "method", "dialect", "model", "header", "api-key-env"),
+        *("upstream-ca", "connect-timeout", "timeout", "max-record-bytes"),
+    ],
+    "gateway": [
+        *("upstream", "listen", "half-close", "tls-cert", "tls-key", "upstream-ca", "api-key-env", "upstream-key-env"),
+        *("insecure-public", "allow-host", "log", "ready-json", "connect-timeout", "head-timeout", "idle-timeout"),
+        *("max-body-bytes", "max-head-bytes", "max-connections", "drain-timeout"),
+    ],
     "mock": [
         *(
             "host",
