@@ -1,4 +1,4 @@
-"""`python -m benchmarks codecs`, `convert`, `forwarding` and `mock`."""
+"""`python -m benchmarks codecs`, `convert`, `forwarding`, `gateway` and `mock`."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ def parser() -> argparse.ArgumentParser:
     """The command line."""
     from benchmarks import convert
     from benchmarks.codecs import QUESTIONS
+    from benchmarks.gateway import question as gateway
     from benchmarks.mock import question as mock
 
     main = argparse.ArgumentParser(prog="python -m benchmarks", description="Measure streamkit.")
@@ -20,7 +21,13 @@ def parser() -> argparse.ArgumentParser:
     codecs = commands.add_parser("codecs", help="speed: codecs, filters, pipelines, against their peers")
     converts = commands.add_parser("convert", help="speed: from one dialect to another")
     mocks = commands.add_parser("mock", help="speed, pace and weight of the mock server, beside a minimal one")
-    tables = ((codecs, list(QUESTIONS)), (converts, list(convert.QUESTIONS)), (mocks, list(mock.QUESTIONS)))
+    gateways = commands.add_parser("gateway", help="delay, speed, leaving and memory of the gateway, beside other ways")
+    tables = (
+        (codecs, list(QUESTIONS)),
+        (converts, list(convert.QUESTIONS)),
+        (mocks, list(mock.QUESTIONS)),
+        (gateways, list(gateway.QUESTIONS)),
+    )
     for command, questions in tables:
         names = ", ".join(questions)
         command.add_argument("--only", nargs="+", choices=questions, metavar="NAME", help=f"of {names}")
@@ -32,7 +39,7 @@ def parser() -> argparse.ArgumentParser:
     forwarding.add_argument(
         "--bound", type=float, default=5, metavar="SECONDS", help="when a piece is held (default 5)"
     )
-    for command in (codecs, converts, mocks, forwarding):
+    for command in (codecs, converts, mocks, gateways, forwarding):
         command.add_argument("--json", type=Path, metavar="FILE", help="write the run there too")
         command.add_argument("--seed", type=int, default=1, help="what all inputs are drawn from (default 1)")
     return main
@@ -41,12 +48,17 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit status."""
     options = parser().parse_args(arguments)
-    if options.command == "mock":
-        from benchmarks.mock import question
+    if options.command in {"mock", "gateway"}:
+        from benchmarks.gateway import question as gateway
+        from benchmarks.mock import question as mock
 
-        effort = replace(question.QUICK if options.quick else question.FULL, seed=options.seed)
-        names = options.only or list(question.QUESTIONS)
-        return question.run(names, effort=effort, json_file=options.json, strict=options.strict)
+        ask, full, quick, questions = (
+            (mock.run, mock.FULL, mock.QUICK, mock.QUESTIONS)
+            if options.command == "mock"
+            else (gateway.run, gateway.FULL, gateway.QUICK, gateway.QUESTIONS)
+        )
+        effort = replace(quick if options.quick else full, seed=options.seed)
+        return ask(options.only or list(questions), effort=effort, json_file=options.json, strict=options.strict)
     if options.command in {"codecs", "convert"}:
         from benchmarks import codecs, convert
 

@@ -108,6 +108,11 @@ class Lockstep(trio.abc.ReceiveStream):
         self._given_ns = 0
         self._completes = False
 
+    @property
+    def size(self) -> int:
+        """How many bytes all pieces have together."""
+        return len(self._wire.input)
+
     async def receive_some(self, max_bytes: int | None = None) -> bytes:  # noqa: ARG002 - a piece is given whole
         """Wait for what the pieces so far complete; then give the next one, or the end."""
         await trio.lowlevel.checkpoint()

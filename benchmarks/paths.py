@@ -23,6 +23,7 @@ from benchmarks.drivers import (
     by_push,
     by_tee,
 )
+from benchmarks.gateway.lockstep import Framing, by_gateway, by_gateway_up
 from benchmarks.lockstep import PathRun
 from benchmarks.wires import (
     Wire,
@@ -48,7 +49,7 @@ class Path:
 
     Attributes:
         name: what the table calls it.
-        kind: `library`, `filter`, or `baseline`.
+        kind: `library`, `filter`, `gateway`, or `baseline`.
         wire: makes the input with its oracle, from a number of records and a seed.
         run: drives the path.
         branches: how many outputs it has; each must get everything.
@@ -74,6 +75,11 @@ def library(name: str, wire: Callable[[int, int], Wire], run: PathRun, branches:
 def a_filter(name: str, wire: Callable[[int, int], Wire], *line: str) -> Path:
     """A row of one of our commands."""
     return Path(name, "filter", wire, partial(by_process, partial(command, *line)))
+
+
+def a_gateway(framing: Framing) -> Path:
+    """A row of the gateway, with this framing of the upstream's response."""
+    return Path(f"gateway, {framing}", "gateway", untouched, partial(by_gateway, framing))
 
 
 def to_frames() -> Stage[bytes, bytes]:
@@ -122,4 +128,8 @@ PATHS: list[Path] = [
     a_filter("rechunk --size 16", partial(untouched, size=16), "streamkit", "rechunk", "--size", "16"),
     a_filter("rechunk --lines", whole_lines, "streamkit", "rechunk", "--lines"),
     a_filter("rechunk --events", whole_events, "streamkit", "rechunk", "--events"),
+    a_gateway("chunked"),
+    a_gateway("close"),
+    a_gateway("length"),
+    Path("gateway, the request's body", "gateway", untouched, by_gateway_up),
 ]

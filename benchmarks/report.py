@@ -21,7 +21,18 @@ from benchmarks.measure import Figure
 __all__ = ["Row", "Target", "show_table", "skipped", "write_json"]
 
 SCHEMA = "streamkit-benchmarks/1"
-PACKAGES = ("streamkit", "msgspec", "trio", "orjson", "httpx", "httpx-sse", "openai", "anthropic", "sseclient-py")
+PACKAGES = (
+    "streamkit",
+    "msgspec",
+    "trio",
+    "h11",
+    "orjson",
+    "httpx",
+    "httpx-sse",
+    "openai",
+    "anthropic",
+    "sseclient-py",
+)
 Verdict = Literal["met", "missed", "info", "skipped"]
 
 

@@ -12,6 +12,16 @@ TYPE_CHECKING = False  # without the import of typing: a command that is interru
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
+    from streamkit.client.chat import Chat as Chat
+    from streamkit.client.httpx_transport import HTTPXTransport as HTTPXTransport
+    from streamkit.client.open import RequestOptions as RequestOptions
+    from streamkit.client.open import open_chat as open_chat
+    from streamkit.client.own import HTTPTransport as HTTPTransport
+    from streamkit.client.timeouts import Timeouts as Timeouts
+    from streamkit.client.transport import HTTPRequest as HTTPRequest
+    from streamkit.client.transport import HTTPResponse as HTTPResponse
+    from streamkit.client.transport import ResponseInfo as ResponseInfo
+    from streamkit.client.transport import Transport as Transport
     from streamkit.codecs.accumulate import Accumulator as Accumulator
     from streamkit.codecs.jsonarray import JSONArrayDecoder as JSONArrayDecoder
     from streamkit.codecs.jsonarray_encoder import JSONArrayEncoder as JSONArrayEncoder
@@ -44,18 +54,34 @@ if TYPE_CHECKING:
     from streamkit.dialects.message_json import message_json as message_json
     from streamkit.dialects.registry import DIALECTS as DIALECTS
     from streamkit.dialects.registry import get_dialect as get_dialect
+    from streamkit.dialects.request_messages import ChatMessage as ChatMessage
+    from streamkit.dialects.request_messages import ToolCall as ToolCall
+    from streamkit.dialects.requests import ChatRequest as ChatRequest
+    from streamkit.dialects.requests import ResponseSchema as ResponseSchema
+    from streamkit.dialects.requests import Tool as Tool
     from streamkit.dialects.sniff import AutoDecoder as AutoDecoder
     from streamkit.errors import ConfigError as ConfigError
+    from streamkit.errors import ConnectError as ConnectError
+    from streamkit.errors import ConnectTimeout as ConnectTimeout
     from streamkit.errors import DecodeError as DecodeError
+    from streamkit.errors import DisconnectedError as DisconnectedError
     from streamkit.errors import EncodeError as EncodeError
+    from streamkit.errors import FirstTokenTimeout as FirstTokenTimeout
     from streamkit.errors import IdleTimeout as IdleTimeout
     from streamkit.errors import LimitExceeded as LimitExceeded
     from streamkit.errors import LocalError as LocalError
+    from streamkit.errors import ProtocolError as ProtocolError
     from streamkit.errors import RemoteError as RemoteError
     from streamkit.errors import ReportedError as ReportedError
     from streamkit.errors import StageStateError as StageStateError
+    from streamkit.errors import StatusError as StatusError
     from streamkit.errors import StreamkitError as StreamkitError
+    from streamkit.errors import StreamTimeout as StreamTimeout
+    from streamkit.errors import TotalTimeout as TotalTimeout
     from streamkit.errors import TruncatedError as TruncatedError
+    from streamkit.gateway.config import GatewayConfig as GatewayConfig
+    from streamkit.gateway.open import open_gateway as open_gateway
+    from streamkit.http.stream import TimedRead as TimedRead
     from streamkit.io.idle import idle as idle
     from streamkit.io.items import End as End
     from streamkit.io.items import Failed as Failed
@@ -75,16 +101,28 @@ _HOME = {
     "Accumulator": "codecs.accumulate",
     "AutoDecoder": "dialects.sniff",
     "BadRecord": "codecs.stage",
+    "Chat": "client.chat",
+    "ChatMessage": "dialects.request_messages",
+    "ChatRequest": "dialects.requests",
     "Coalesce": "codecs.policies",
     "ConfigError": "errors",
+    "ConnectError": "errors",
+    "ConnectTimeout": "errors",
     "Converter": "dialects.convert",
     "DIALECTS": "dialects.registry",
     "DecodeError": "errors",
+    "DisconnectedError": "errors",
     "EncodeError": "errors",
     "End": "io.items",
     "Events": "codecs.policies",
     "EveryByte": "codecs.policies",
     "Failed": "io.items",
+    "FirstTokenTimeout": "errors",
+    "GatewayConfig": "gateway.config",
+    "HTTPRequest": "client.transport",
+    "HTTPResponse": "client.transport",
+    "HTTPTransport": "client.own",
+    "HTTPXTransport": "client.httpx_transport",
     "Hostile": "codecs.policies",
     "IdleTimeout": "errors",
     "Item": "io.items",
@@ -101,10 +139,14 @@ _HOME = {
     "NDJSONDecoder": "codecs.ndjson",
     "NDJSONEncoder": "codecs.ndjson_encoder",
     "Pipeline": "codecs.stage",
+    "ProtocolError": "errors",
     "RandomSize": "codecs.policies",
     "Rechunker": "codecs.rechunk",
     "RemoteError": "errors",
     "ReportedError": "errors",
+    "RequestOptions": "client.open",
+    "ResponseInfo": "client.transport",
+    "ResponseSchema": "dialects.requests",
     "SSEComment": "codecs.sse_events",
     "SSEDecoder": "codecs.sse",
     "SSEEncoder": "codecs.sse_encoder",
@@ -112,7 +154,15 @@ _HOME = {
     "Size": "codecs.policies",
     "Stage": "codecs.stage",
     "StageStateError": "errors",
+    "StatusError": "errors",
+    "StreamTimeout": "errors",
     "StreamkitError": "errors",
+    "TimedRead": "http.stream",
+    "Timeouts": "client.timeouts",
+    "Tool": "dialects.requests",
+    "ToolCall": "dialects.request_messages",
+    "TotalTimeout": "errors",
+    "Transport": "client.transport",
     "TruncatedError": "errors",
     "Utf8Decoder": "codecs.text",
     "Violation": "dialects.lifecycle",
@@ -122,6 +172,8 @@ _HOME = {
     "get_dialect": "dialects.registry",
     "idle": "io.idle",
     "message_json": "dialects.message_json",
+    "open_chat": "client.open",
+    "open_gateway": "gateway.open",
     "pace": "io.pace",
     "path_sink": "io.sink",
     "pull": "io.run",

@@ -28,6 +28,9 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 COMMANDS_OF = {"chromium": ("chromium", "chromium-browser", "google-chrome")}
 """Tools whose command has not the same name everywhere."""
 
+FOR_DAEMONS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
+"""Where Debian has nginx and haproxy, and the PATH of an ordinary user does not lead."""
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
@@ -39,9 +42,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
     tools = [tool for marker in item.iter_markers("needs") for tool in marker.args]
-    missing = [tool for tool in tools if not any(map(shutil.which, COMMANDS_OF.get(tool, (tool,))))]
+    missing = [tool for tool in tools if not _is_installed(tool)]
     if missing:
         pytest.skip(f"needs {' and '.join(missing)}, not found on PATH")
+
+
+def _is_installed(tool: str) -> bool:
+    places = os.pathsep.join([os.environ.get("PATH", os.defpath), *FOR_DAEMONS])
+    return any(shutil.which(command, path=places) for command in COMMANDS_OF.get(tool, (tool,)))
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

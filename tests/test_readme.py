@@ -12,7 +12,7 @@ import pytest
 
 from tests.pages import ROOT, SHELL, Page, blocks_of, blocks_to_run
 
-NAMES = ("README.md", "mockserver/README.md")
+NAMES = ("README.md", "mockserver/README.md", "streamkit/gateway/README.md")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 BLOCKS = [

@@ -4,8 +4,9 @@ A server either prints one JSON object with its `url` as a line on stdout when i
 was chosen for it; then it is ready when it accepts a connection, which is tried every 5 ms. In both cases "ready" is
 the first connection that was really accepted, counted from just before the process was made.
 
-The server has the first of the processors that this process may use, the client the second; with a single one nothing
-is pinned. Memory and processor time are read from /proc, and are 0 and unknown where there is none.
+The server has the first of the processors that this process may use, unless it is told otherwise, and the client the
+second; with a single one nothing is pinned. Memory and processor time are read from /proc, and are 0 and unknown where
+there is none.
 """
 
 from __future__ import annotations
@@ -122,8 +123,8 @@ class Server:
         ready_s: from just before its start to the first accepted connection.
     """
 
-    def __init__(self, name: str, launch: Launch) -> None:
-        """Start it and wait until it is ready.
+    def __init__(self, name: str, launch: Launch, *, processor: int = 0) -> None:
+        """Start it on this one of the processors and wait until it is ready.
 
         Raises:
             RuntimeError: it ended, or was not ready after 20 seconds.
@@ -131,7 +132,7 @@ class Server:
         self.name = name
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the server runs
         start = time.monotonic()
-        with on_processor(0):
+        with on_processor(processor):
             self._process = subprocess.Popen(
                 launch.command,
                 stdin=subprocess.DEVNULL,
