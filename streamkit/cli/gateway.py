@@ -7,7 +7,7 @@ import math
 import os
 import re
 import signal
-from collections.abc import Callable
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     import trio
 
     from streamkit.gateway.config import GatewayConfig
+    from streamkit.gateway.gateway import OnRecord
     from streamkit.gateway.open import OpenGateway
-    from streamkit.gateway.record import Record
 
 __all__ = ["command"]
 
@@ -43,7 +43,7 @@ NAME: Final = re.compile(r"[A-Za-z0-9._-]+")
 ANY_HOST: Final = "*"
 
 DESCRIPTORS_EACH: Final = 2
-"""A request has a connection on either side."""
+"""A request has a connection on either side. With --half-close there may be a watch for its reset too."""
 
 FILE: Final = click.Path(path_type=Path)
 
@@ -57,7 +57,11 @@ FILE: Final = click.Path(path_type=Path)
 @click.option("--tls-key", type=FILE, metavar="FILE", help="Its key, where the certificate's file has none.")
 @click.option("--upstream-ca", type=FILE, metavar="FILE", help="Trust these PEM authorities, not the system's.")
 @click.option("--api-key-env", metavar="NAME", help="Clients have to bring the key in this environment variable.")
-@click.option("--upstream-key-env", metavar="NAME", help="Send the upstream the key in this one, not the client's.")
+@click.option(
+    "--upstream-key-env",
+    metavar="NAME",
+    help="Send the upstream this one's key; the client's (header, or ?key=) stays.",
+)
 @click.option("--insecure-public", is_flag=True, help="Listen beyond this machine without a key.")
 @click.option(
     "--allow-host", "hosts", metavar="NAME", multiple=True, help="Clients may call it by this name; '*': by any."
@@ -128,11 +132,18 @@ def command(**options: Any) -> NoReturn:  # noqa: ANN401 - click's, by name
         tls = certificate_of(options["tls_cert"], options["tls_key"])
     except ConfigError as error:
         fail(str(error), USAGE)
-    run(lambda: main(config, host, port, tls, options))
+    with contextlib.ExitStack() as stack:
+        on_record = logger_of(options["log_format"], stack)
+        run(lambda: main(config, host, port, tls, options, on_record))
 
 
 async def main(
-    config: GatewayConfig, host: str, port: int, tls: ssl.SSLContext | None, options: dict[str, Any]
+    config: GatewayConfig,
+    host: str,
+    port: int,
+    tls: ssl.SSLContext | None,
+    options: dict[str, Any],
+    on_record: OnRecord | None,
 ) -> None:
     """Listen, say so, and serve until SIGTERM; then drain."""
     import trio
@@ -140,7 +151,6 @@ async def main(
     from streamkit.gateway.open import open_gateway
 
     keep_what_is_loaded()
-    on_record = logger_of(options["log_format"])
     with trio.open_signal_receiver(signal.SIGTERM) as signals:
         async with open_gateway(config, host=host, port=port, tls=tls, on_record=on_record) as gateway:
             announce(gateway.url, {"upstream": config.upstream.url}, as_json=options["ready_json"])
@@ -178,7 +188,9 @@ def config_of(host: str, options: dict[str, Any]) -> GatewayConfig:
             f"--listen {options['listen']} is open to others: ask for a key with --api-key-env NAME, or say"
             " --insecure-public"
         )
-    max_connections = connections_allowed(options["max_connections"])
+    max_connections = connections_allowed(
+        options["max_connections"], DESCRIPTORS_EACH + 1 if options["half_close"] else DESCRIPTORS_EACH
+    )
     from streamkit.gateway.config import GatewayConfig
 
     return GatewayConfig(
@@ -241,32 +253,29 @@ def certificate_of(certificate: Path | None, key: Path | None) -> ssl.SSLContext
     return server_context(certificate, key)
 
 
-def connections_allowed(wanted: int) -> int:
-    """Return how many clients can be served at once, with the descriptors that the system lets us have.
+def connections_allowed(wanted: int, each: int) -> int:
+    """Return how many clients can be served at once, where one takes up to `each` of the descriptors that we may have.
 
     One more than that gets a 503; without this one more than the descriptors would leave all of them without upstream.
     """
-    allowed = max(1, allow_descriptors(wanted * DESCRIPTORS_EACH) // DESCRIPTORS_EACH)
+    allowed = max(1, allow_descriptors(wanted * each) // each)
     if allowed < wanted != Limits().max_connections:
         say(f"--max-connections {wanted}: the limit on open files allows no more than {allowed} (ulimit -n)")
     return allowed
 
 
-def logger_of(log_format: str | None) -> Callable[[Record], None] | None:
-    """Return what writes a line about a finished request; None for nothing."""
-    if log_format == "off" or (log_format is None and not os.isatty(2)):
+def logger_of(log_format: str | None, stack: contextlib.ExitStack) -> OnRecord | None:
+    """Return what writes a line about a finished request, until the stack is closed; None for nothing."""
+    is_closed = sys.__stderr__ is None  # descriptor 2 may be another's by now
+    if is_closed or log_format == "off" or (log_format is None and not os.isatty(2)):
         return None
-    from streamkit.gateway.log import json_line, text_line
+    from streamkit.cli.logwriter import log_writer
+    from streamkit.gateway.log import LogFormat, dropped_line, line_of
 
-    if log_format == "json":
-        return lambda record: write_line(json_line(record))
-    return lambda record: say(text_line(record))
-
-
-def write_line(line: str) -> None:
-    """Write a line on stderr, and nothing in front of it."""
-    with contextlib.suppress(OSError):  # a log that nobody reads any more ends no request
-        click.echo(line, err=True)
+    chosen: LogFormat = "json" if log_format == "json" else "text"
+    prefix = "" if chosen == "json" else "streamkit gateway: "
+    writer = stack.enter_context(log_writer(lambda count: prefix + dropped_line(count, chosen)))
+    return lambda record: writer.write(prefix + line_of(record, chosen))
 
 
 def seconds(duration_s: float | None) -> float:

@@ -128,6 +128,11 @@ class Gateway:
             await self._say(exchange, record, 501, b"this gateway has one upstream, and opens no tunnel\n", PLAIN)
         elif f" {self.name}," in f"{request.get('via')},":
             await self._say(exchange, record, 508, b"the upstream of this gateway leads back to this gateway\n", PLAIN)
+        elif request.method in {"TRACE", "OPTIONS"} and request.get("max-forwards") == "0":
+            record.outcome = (
+                "ok"  # it is meant for us (RFC 9110 section 7.6.2); no head is sent back, it may hold a key
+            )
+            await self._say(exchange, record, 200, b"", PLAIN)
         elif not request.path.startswith(PREFIX):
             record.outcome = "failed"  # until it turns out to be something else
             relay = Relay(

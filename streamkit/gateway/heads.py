@@ -7,6 +7,7 @@ Nothing else is taken away. Added is what stands between a stream and its reader
 
 from __future__ import annotations
 
+import re
 from typing import Final, Literal
 
 from streamkit.gateway.guard import KEY_HEADERS
@@ -24,6 +25,14 @@ Framing = Literal["none", "counted", "chunked", "close"]
 EVENT_STREAM: Final = "text/event-stream"
 
 STREAM_TYPES: Final = frozenset({EVENT_STREAM, "application/x-ndjson", "application/ndjson", "application/jsonl"})
+
+GOOGLE: Final = "x-goog-api-key"
+
+KEY_PARAMETER: Final = re.compile(r"(?<=[?&])key=[^&#]*&?")
+"""Where Google's plain HTTP clients put their keys."""
+
+MAX_FORWARDS: Final = "max-forwards"
+HOPS: Final = re.compile(r"[0-9]{1,9}")
 
 NOT_UPSTREAM: Final = frozenset({"host", "content-length"})
 
@@ -50,11 +59,20 @@ def upstream_head(
     behind = NOT_UPSTREAM | dropped
     if request.version == "1.0":
         behind |= {"expect"}  # RFC 9110 section 10.1.1: means nothing there
+    target = request.target
+    if request.method == "TRACE":
+        key, behind = "", behind | set(KEY_HEADERS)  # which is sent back to whoever asks (RFC 9110 section 9.3.8)
     sent_keys = [name for name in KEY_HEADERS if request.get(name) is not None] if key else []
+    if key and not sent_keys and (rest := _without_key(target)) != target:
+        target, sent_keys = rest, [GOOGLE]
     behind |= set(sent_keys)
+    hops = _hops_left(request)
+    if hops is not None:
+        behind |= {MAX_FORWARDS}
     headers = [
         ("Host", origin.authority),
         *end_to_end(request.headers, behind),
+        *([] if hops is None else [("Max-Forwards", str(hops))]),
         ("Via", f"{request.version} {via}"),
     ]
     if key:
@@ -65,9 +83,23 @@ def upstream_head(
         headers.append(("Transfer-Encoding", "chunked"))
     elif request.get("content-length") is not None:
         headers.append(("Content-Length", str(body)))
-    lines = [f"{request.method} {origin_form(origin, request.target, method=request.method)} HTTP/1.1"]
+    lines = [f"{request.method} {origin_form(origin, target, method=request.method)} HTTP/1.1"]
     lines += [f"{name}: {value}" for name, value in headers]
     return "\r\n".join([*lines, "", ""]).encode("latin-1")
+
+
+def _hops_left(request: Request) -> int | None:
+    """Return what `Max-Forwards` becomes, where it counts (RFC 9110 section 7.6.2)."""
+    value = request.get(MAX_FORWARDS) if request.method in {"TRACE", "OPTIONS"} else None
+    return int(value) - 1 if value and HOPS.fullmatch(value) and int(value) else None
+
+
+def _without_key(target: str) -> str:
+    path, found, query = target.partition("?")
+    if not found:
+        return target
+    query = KEY_PARAMETER.sub("", f"?{query}")[1:].rstrip("&")
+    return f"{path}?{query}" if query else path
 
 
 def _key_header(sent: list[str], key: str) -> tuple[str, str]:

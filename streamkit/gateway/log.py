@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 from streamkit.gateway.record import Record
 
-__all__ = ["LogFormat", "json_line", "line_of", "text_line"]
+__all__ = ["LogFormat", "dropped_line", "json_line", "line_of", "text_line"]
 
 LogFormat = Literal["json", "text"]
 
@@ -45,6 +45,13 @@ def json_line(record: Record) -> str:
         "reads": record.reads,
     }
     return json.dumps(fields, separators=(",", ":"))
+
+
+def dropped_line(count: int, log_format: LogFormat) -> str:
+    """Return the line that stands for those that nobody read in time."""
+    if log_format == "json":
+        return json.dumps({"dropped_lines": count}, separators=(",", ":"))
+    return f"{count} lines of the log were dropped: nobody read them in time"
 
 
 def text_line(record: Record) -> str:

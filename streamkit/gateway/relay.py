@@ -20,7 +20,7 @@ from streamkit.errors import ConnectError, DisconnectedError, ProtocolError
 from streamkit.gateway.config import GatewayConfig
 from streamkit.gateway.heads import Framing, client_head, framing_for, interim_head, upstream_head
 from streamkit.gateway.record import Outcome, Record
-from streamkit.gateway.upward import Upward
+from streamkit.gateway.upward import Turn, Upward
 from streamkit.http.client import ClientConnection
 from streamkit.http.exchange import Exchange
 from streamkit.http.head import ResponseHead
@@ -89,7 +89,7 @@ class Relay:
         self._connection: ClientConnection | None = None
         self._scope = trio.CancelScope()
         self._patience = trio.CancelScope()
-        self._up = Upward(exchange, record, half_close=config.half_close, on_piece=self._be_patient, on_end=self._stop)
+        self._up = Upward(exchange, record, half_close=config.half_close, on_turn=self._take_turn, on_end=self._stop)
 
     async def run(self) -> None:
         """Pass the exchange on to its end. Whatever the two sides do, nothing is raised for it."""
@@ -119,9 +119,10 @@ class Relay:
             self._record.outcome, self._record.detail = failure.outcome, failure.reason
             await self._refuse(failure.status, failure.reason, is_reset=failure.is_reset)
 
-    def _be_patient(self) -> None:
-        """The upstream need not answer while the request is on its way."""
-        self._patience.deadline = trio.current_time() + self._config.head_timeout_s
+    def _take_turn(self, turn: Turn) -> None:
+        """Let the time for the head run while it is the upstream's turn: a client that owes its body takes its own."""
+        limit_s = self._config.head_timeout_s if turn == "upstream" else math.inf
+        self._patience.deadline = trio.current_time() + limit_s
 
     def _stop(self) -> None:
         """The exchange is over: upstream first of all."""

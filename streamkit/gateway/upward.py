@@ -8,7 +8,7 @@ is asked (`WireStream.wait_reset`), which does not see a FIN that waits behind b
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
+from typing import Final, Literal
 
 import trio
 
@@ -19,7 +19,9 @@ from streamkit.http.head import BadHead
 from streamkit.http.stream import WireStream
 from streamkit.http.wire import chunk, last_chunk
 
-__all__ = ["Upward"]
+__all__ = ["Turn", "Upward"]
+
+Turn = Literal["client", "upstream"]
 
 SOON_S: Final = 0.005
 """A connection that is there within this time is not waited for in any other way, which would cost 60 us."""
@@ -32,7 +34,7 @@ class Upward:
         exchange: the client's.
         record: is filled in.
         half_close: whether a client that closes its sending side is still there.
-        on_piece: called with each piece that went up.
+        on_turn: told whose turn it is: the client's, which owes more of its body, or the upstream's.
         on_end: called when the client has left, or its body is refused: the exchange is over.
 
     Attributes:
@@ -49,7 +51,7 @@ class Upward:
         record: Record,
         *,
         half_close: bool,
-        on_piece: Callable[[], None],
+        on_turn: Callable[[Turn], None],
         on_end: Callable[[], None],
     ) -> None:
         self.first = b""
@@ -60,7 +62,7 @@ class Upward:
         self._exchange = exchange
         self._record = record
         self._half_close = half_close
-        self._on_piece = on_piece
+        self._on_turn = on_turn
         self._on_end = on_end
         self._is_open = trio.Event()
 
@@ -120,6 +122,7 @@ class Upward:
     async def _send_body(self) -> None:
         exchange, connection = self._exchange, self.connection
         while connection is not None and exchange.has_unread_body:
+            self._on_turn("upstream" if exchange.expects_continue else "client")
             piece = await exchange.receive_body(auto_continue=False)
             data = b"" if piece is None else self._framed(piece.data)
             is_last = not exchange.has_unread_body
@@ -127,10 +130,10 @@ class Upward:
                 data += last_chunk(exchange.trailers)
             if connection is not self.connection:
                 return  # the response is over: nobody wants the rest
+            self._on_turn("upstream")
             if not await self._send(connection.stream, data):
                 return
             self.is_sent = is_last
-            self._on_piece()
 
     def _framed(self, data: bytes) -> bytes:
         """Count a piece of the body, and return it as it goes up."""

@@ -15,9 +15,15 @@ from streamkit.http.origin import Origin
 __all__ = ["HOP_BY_HOP", "connection_options", "end_to_end", "origin_form"]
 
 HOP_BY_HOP: Final = frozenset(
-    {"connection", "keep-alive", "proxy-connection", "te", "transfer-encoding", "upgrade", "http2-settings"}
+    {
+        *("connection", "keep-alive", "proxy-connection", "te", "transfer-encoding", "upgrade", "http2-settings"),
+        *("proxy-authorization", "proxy-authenticate", "proxy-authentication-info"),
+    }
 )
-"""What concerns one connection only. `Trailer` is not among them: the trailers that it announces are passed on."""
+"""What concerns one connection only, and what is for the next proxy (RFC 9110 section 11.7).
+
+`Trailer` is not among them: the trailers that it announces are passed on.
+"""
 
 
 NOT_HOP_BY_HOP: Final = frozenset({"content-length", "host"})

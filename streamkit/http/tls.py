@@ -26,6 +26,11 @@ RECORD_BYTES: Final = 16384
 """The most that a TLS record holds (RFC 8446, section 5.1)."""
 
 
+MAX_PENDING_BYTES: Final = 8 * RECORD_BYTES
+"""How much ciphertext may wait for a peer that does not read: we write one record at a time, the rest are answers to
+key updates, of which a hostile peer may ask for any number."""
+
+
 class TLSStream(WireStream):
     """TLS over `transport`, which it owns from now on. The handshake comes with the first read or write.
 
@@ -94,6 +99,8 @@ class TLSStream(WireStream):
                 data = self._tls.read(max_bytes)
             except ssl.SSLWantReadError:
                 self._flush_now()  # an answer to a key update, perhaps
+                if len(self._pending) > MAX_PENDING_BYTES:
+                    raise trio.BrokenResourceError("the other end asks for answers, and reads none") from None
                 await self._feed()
                 waited = True
                 continue

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import re
+import shlex
 import signal
 import socket
 import ssl
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
@@ -281,17 +284,31 @@ def test_a_log_that_nobody_reads_any_more_ends_nothing(mock: MockInThread) -> No
         assert gateway.terminate().code == 0
 
 
-def test_by_default_only_a_terminal_gets_a_log(monkeypatch: pytest.MonkeyPatch) -> None:
-    lines: list[str] = []
-    monkeypatch.setattr(cli, "say", lines.append)
+def test_by_default_only_a_terminal_gets_a_log(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr("os.isatty", lambda descriptor: descriptor == 2)
-    on_record = cli.logger_of(None)
-    assert on_record is not None
-    on_record(Record(1, 0, "", 0, "GET", "/"))
-    assert lines == ["#1 GET /  - failed  0 bytes"]
-    assert cli.logger_of("off") is None
+    with ExitStack() as stack:
+        on_record = cli.logger_of(None, stack)
+        assert on_record is not None
+        on_record(Record(1, 0, "", 0, "GET", "/"))
+    assert capfd.readouterr().err == "streamkit gateway: #1 GET /  - failed  0 bytes\n"
+    assert cli.logger_of("off", stack) is None
     monkeypatch.setattr("os.isatty", lambda _: False)
-    assert cli.logger_of(None) is None
+    assert cli.logger_of(None, stack) is None
+
+
+@linux_only
+def test_a_log_that_nobody_reads_holds_up_no_request(mock: MockInThread, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "log")
+    reader = os.open(tmp_path / "log", os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        with Gateway(mock.url, "--log", "json", via=f'"$@" 2>{shlex.quote(str(tmp_path / "log"))}') as gateway:
+            for _ in range(300):  # lines of more than 300 bytes, in a pipe of 64 KiB
+                assert exchange(gateway.port, "/api/version").status == 200
+            assert gateway.terminate().code == 0
+    finally:
+        os.close(reader)
 
 
 # ----------------------------------------------------------------------------------------------------------------- TLS

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
+import trio
 
 from tests.gateway.peers import Fields, answer, exchange, framed, head_bytes, request, standing
 from tests.gateway.readers import Ending
@@ -290,3 +293,68 @@ async def test_connection_close_closes_that_side_alone(side: str) -> None:
             await server.head()
             await server.send(answer(b"ok"))
             assert (await client.head()).status == 200
+
+
+async def test_a_gateway_whose_upstream_leads_back_to_it_says_so() -> None:
+    async with standing() as stand:
+        client = await stand.client()
+        fields = [("Via", f"1.1 other, 1.1 {stand.gateway.name}, 1.1 third")]
+        head, body, _ = await client.ask(request(fields=fields))
+        assert (head.status, body) == (508, b"the upstream of this gateway leads back to this gateway\n")
+        assert stand.gateway.pool.opened == 0
+
+
+KEYS: dict[str, tuple[str, Fields, str, Fields]] = {
+    "none": ("/", [], "/", [("authorization", "Bearer ours")]),
+    "bearer": ("/", [("Authorization", "Bearer theirs")], "/", [("authorization", "Bearer ours")]),
+    "Anthropic": ("/?key=x", [("X-Api-Key", "theirs")], "/?key=x", [("x-api-key", "ours")]),
+    "Google": ("/a?alt=sse&key=theirs", [], "/a?alt=sse", [("x-goog-api-key", "ours")]),
+    "Google, first": ("/a?key=theirs&alt=sse", [], "/a?alt=sse", [("x-goog-api-key", "ours")]),
+    "Google, alone": ("/a?key=theirs", [], "/a", [("x-goog-api-key", "ours")]),
+    "in a path": ("/x&key=1", [], "/x&key=1", [("authorization", "Bearer ours")]),
+    "another word": ("/?monkey=1", [], "/?monkey=1", [("authorization", "Bearer ours")]),
+}
+
+
+@pytest.mark.parametrize(("target", "sent", "passed", "keys"), KEYS.values(), ids=KEYS)
+async def test_the_upstreams_key_goes_where_the_clients_was(
+    target: str, sent: Fields, passed: str, keys: Fields
+) -> None:
+    async with standing(upstream_key="ours") as stand:
+        _, _, head = await exchange(stand, request(target=target, fields=sent))
+        assert head.line == f"GET {passed} HTTP/1.1"
+        names = ("authorization", "x-api-key", "x-goog-api-key", "api-key")
+        assert [(name, value) for name in names for value in head.all(name)] == keys
+
+
+async def test_no_key_goes_along_with_what_is_sent_back() -> None:
+    async with standing(upstream_key="ours") as stand:
+        _, _, head = await exchange(stand, request("TRACE", fields=[("X-Api-Key", "theirs")]))
+        assert head.all("authorization") == head.all("x-api-key") == []
+
+
+async def test_max_forwards_is_counted_down_and_ends_here() -> None:
+    async with standing() as stand:
+        _, _, head = await exchange(stand, request("OPTIONS", fields=[("Max-Forwards", "7")]))
+        assert head.all("max-forwards") == ["6"]
+        _, _, head = await exchange(stand, request(fields=[("Max-Forwards", "7")]))
+        assert head.all("max-forwards") == ["7"]
+        client = await stand.client()
+        head, body, _ = await client.ask(request("OPTIONS", fields=[("Max-Forwards", "0")]))
+        assert (head.status, body) == (200, b"")
+        assert stand.gateway.pool.opened == 2
+
+
+async def test_nothing_is_said_inside_of_a_half_written_interim_response() -> None:
+    async with standing(head_timeout_s=0.3) as stand:
+        client = await stand.client(receive_bytes=4096)
+        await client.send(request())
+        server = await stand.server()
+        await server.head()
+        early = head_bytes("none", fields=[("Link", "a" * 50_000)], status="103 Early Hints")
+        with suppress(trio.BrokenResourceError):  # the gateway has left by then
+            await server.send(early * 60)
+        assert await stand.outcome(1) == "timeout"
+        got, ending = await client.raw_rest()
+        assert ending == "reset"
+        assert b"504" not in got
