@@ -10,10 +10,22 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from streamkit.cli.edge import say
-from streamkit.cli.typewriter import Typewriter
+from streamkit.cli.typewriter import CONTROLS, Typewriter
 from streamkit.dialects.convert import encoder_of
-from streamkit.dialects.events import Event, Finish, PartEnd, PartStart, Reasoning, Refusal, Text, ToolArgs, Usage
-from streamkit.errors import StreamkitError
+from streamkit.dialects.events import (
+    Error,
+    Event,
+    Finish,
+    PartEnd,
+    PartStart,
+    Reasoning,
+    Refusal,
+    Text,
+    ToolArgs,
+    Usage,
+)
+from streamkit.dialects.request_parts import object_of
+from streamkit.errors import RemoteError, StatusError, StreamkitError
 from streamkit.io.readlog import quantile_of
 from streamkit.io.sink import stdout_sink
 
@@ -24,6 +36,10 @@ __all__ = ["Answering"]
 
 USUAL: Final = frozenset({"stop", "stop_sequence", "tool_calls"})
 """Reasons to stop that need no word."""
+
+
+ESCAPES: Final = {ord(each): f"\\u{ord(each):04x}" for each in CONTROLS if each > "\x1f"}
+"""What a terminal may take for a command and JSON lets through, as JSON's escapes."""
 
 
 class Answering:
@@ -47,6 +63,7 @@ class Answering:
         """
         self.failure = ""
         self._typewriter = Typewriter(reasoning=reasoning, escape=escape, dim=dim)
+        self._escape = escape
         self._encoder = encoder_of("json") if as_json else None
         self._arrived_ns = arrived_ns
         self._chat: Chat | None = None
@@ -67,6 +84,7 @@ class Answering:
         if chat.dropped:
             say(f"{chat.dialect} has no place for {', '.join(chat.dropped)}")
         sink = stdout_sink()
+        failure: StreamkitError | None = None
         try:
             while True:
                 try:
@@ -75,10 +93,23 @@ class Answering:
                     break
                 self._note(events)
                 await sink.send_all(self._written(events))
-        except StreamkitError:
+        except StreamkitError as error:
+            failure = error
+        if failure is not None:
             await sink.send_all(self._end_of_failed(chat))
-            raise
+            raise failure
         await sink.send_all(b"" if self._encoder is not None else self._typewriter.line_end)
+
+    async def print_refusal(self, error: RemoteError) -> None:
+        """Print why there is no answer, where events are printed and there is none yet."""
+        if self._encoder is not None and self._chat is None:
+            refusal = Error(
+                error.message if isinstance(error, StatusError) else str(error),
+                getattr(error, "error_type", "") or error.code,
+                getattr(error, "error_code", ""),
+                getattr(error, "status", None),
+            )
+            await stdout_sink().send_all(self._written([refusal]))
 
     def say_rest(self) -> None:
         """Say the rest when the answer is over: calls that never ended, why it stopped early, what was repaired."""
@@ -113,15 +144,17 @@ class Answering:
         return f"timing: {'; '.join(words)}"
 
     def _written(self, events: list[Event]) -> bytes:
-        stage = self._typewriter if self._encoder is None else self._encoder
-        return b"".join(stage.feed_many(events))
+        if self._encoder is None:
+            return b"".join(self._typewriter.feed_many(events))
+        data = b"".join(self._encoder.feed_many(events))
+        return data.decode().translate(ESCAPES).encode() if self._escape else data
 
     def _end_of_failed(self, chat: Chat) -> bytes:
         """Return what ends a failed answer: as JSON its error, as text the line."""
         if self._encoder is None:
             return self._typewriter.line_end
         error = chat.message.error
-        return b"" if error is None else b"".join(self._encoder.feed(error))
+        return b"" if error is None else self._written([error])
 
     def _note(self, events: list[Event]) -> None:
         if any(map(is_token, events)):
@@ -146,6 +179,8 @@ class Answering:
             call = self._calls.pop((event.choice, event.part), None)
             if call is not None:
                 aside(f"[tool {call.name} {call.arguments}]")
+                if object_of(call.arguments) is None:
+                    say(f"the arguments of {call.name} are no JSON object: the call is cut, or broken")
 
 
 class _Call:

@@ -81,7 +81,7 @@ def asking_options(command: CommandT) -> CommandT:
             metavar="DIALECT",
             default="auto",
             show_default=True,
-            help="What the server speaks: one of `streamkit dialects`; auto tells by the URL.",
+            help="What the server speaks: one of `streamkit dialects`; auto tells by the URL (chat: or asks there).",
         ),
         click.option("--model", metavar="NAME", default="", help="The model that is asked."),
         click.option(

@@ -11,8 +11,8 @@ import click
 
 from streamkit import __version__
 from streamkit.cli.asking import api_key_in, asking_options, has_colours, timeout_option, trusted, while_read
-from streamkit.cli.edge import BAD_INPUT, CONTEXT, EXIT_CODES, IO_FAILED, USAGE, fail, run, say
-from streamkit.errors import ConfigError
+from streamkit.cli.edge import BAD_INPUT, CONTEXT, EXIT_CODES, IO_FAILED, USAGE, fail, limit_option, run, say
+from streamkit.errors import ConfigError, RemoteError
 
 if TYPE_CHECKING:
     from streamkit.cli.answering import Answering
@@ -50,6 +50,8 @@ MAX_PROMPT_BYTES: Final = 16 * 1024 * 1024
     show_default=True,
     help="What speaks HTTP; httpx knows proxies, redirects and HTTP/2 (pip install 'streamkit[httpx]').",
 )
+@limit_option("--max-record-bytes", "record of the answer")
+@limit_option("--max-message-bytes", "answer")
 def command(url: str, prompt: str | None, **options: Any) -> NoReturn:  # noqa: ANN401 - click's, by name
     """Ask a model at URL, and print its answer as it comes.
 
@@ -61,7 +63,8 @@ def command(url: str, prompt: str | None, **options: Any) -> NoReturn:  # noqa: 
     terminal reasoning is dimmed, and control characters are shown as escapes; elsewhere the text is written as it came.
 
     An answer that is cut, or ends in an error, is exit 3; a refusal by status, a timeout and everything else of the
-    network is exit 4. With --record keys and cookies are left out, and times are the kernel's where there are any.
+    network is exit 4. With --record keys are left out, also where the server repeats them, and cookies; times are the
+    kernel's where there are any.
 
     \b
     Examples:
@@ -124,7 +127,14 @@ async def main(url: str, prompt: str | None, key: str, watching: Watching, optio
         fail("the prompt is empty", USAGE)
     try:
         async with while_read():
-            await ask(url, question, key, watching, answering, options)
+            failure: RemoteError | None = None
+            try:
+                await ask(url, question, key, watching, answering, options)
+            except RemoteError as error:
+                failure = error
+            if failure is not None:
+                await answering.print_refusal(failure)
+                raise failure
     finally:
         watching.close()
         answering.say_rest()
@@ -155,6 +165,8 @@ async def ask(
         headers=options["headers"],
         api_key=key,
         transport=watching,
+        max_record_bytes=options["max_record_bytes"],
+        max_message_bytes=options["max_message_bytes"],
         timeouts=Timeouts(
             connect_s=options["connect_s"],
             first_token_s=options["first_token_s"],

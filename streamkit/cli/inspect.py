@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import click
+from click.core import ParameterSource
 
 from streamkit import __version__
 from streamkit.cli.asking import asking_options, has_colours, while_read
@@ -27,8 +28,6 @@ URLS: Final = ("http://", "https://")
 HEADER_BYTES: Final = 4096
 """How much of a file is looked at to see whether it is a cassette."""
 
-CASSETTE: Final = b'{"kind":"cassette"'
-
 ASKING: Final = {
     "prompt": "--prompt",
     "data": "--data",
@@ -37,6 +36,8 @@ ASKING: Final = {
     "headers": "--header",
     "api_key_env": "--api-key-env",
     "upstream_ca": "--upstream-ca",
+    "dialect": "--dialect",
+    "connect_s": "--connect-timeout",
     "total_s": "--timeout",
 }
 """Options that mean something for a URL only."""
@@ -78,6 +79,7 @@ def command(target: str | None, framing: Any, as_json: bool, max_record_bytes: i
 
     With --json times are in ns (at_ns, gap_ns), and "cut" is character, cr, record, between or null; the last object is
     {"kind":"summary"}. A stream that is cut is exit 3, a server that refuses is exit 4; the summary comes all the same.
+    Bad records are counted, and no failure.
 
     \b
     Examples:
@@ -97,7 +99,11 @@ def command(target: str | None, framing: Any, as_json: bool, max_record_bytes: i
 
 
 class View:
-    """Writes a line for each read as it comes."""
+    """Writes a line for each read as it comes.
+
+    Attributes:
+        began_ns: what times count from; None of a recorded stream, and before anything is read.
+    """
 
     def __init__(self, log: ReadLog, *, as_json: bool) -> None:
         self.log = log
@@ -108,6 +114,7 @@ class View:
         self._is_first = True
         self._sink: trio.abc.SendStream | None = None
         self._ended: tuple[str, int, str] = ("interrupted", 0, "")
+        self.began_ns: int | None = None
 
     def open(self) -> None:
         """Be ready to write.
@@ -136,6 +143,12 @@ class View:
         self.code = code
         self.failure = failure
 
+    def interrupted(self) -> None:
+        """Keep that somebody did not want to wait for the end."""
+        from streamkit.http.clock import now_ns
+
+        self.ended("interrupted", 0 if self.began_ns is None else now_ns() - self.began_ns)
+
     async def sum_up(self) -> None:
         """Write the summary."""
         from streamkit.cli.readlines import summary_json, summary_text
@@ -159,13 +172,16 @@ Reader = Callable[[], Awaitable[None]]
 async def main(view: View, reader: Reader) -> None:
     """Show all reads, then the summary, also of a stream that was interrupted by Ctrl-C."""
     view.open()
+    interruption: BaseException | None = None
     try:
         async with while_read():
             await reader()
-    except* KeyboardInterrupt:
-        await view.sum_up()
-        raise
+    except* KeyboardInterrupt as error:
+        interruption = error
+        view.interrupted()
     await view.sum_up()
+    if interruption is not None:
+        raise interruption
     if view.code:
         fail(view.failure, view.code)
 
@@ -184,7 +200,8 @@ def reader_of(target: str | None, view: View, options: dict[str, Any]) -> Reader
         from streamkit.cli.inspect_url import url_reader
 
         return url_reader(target, view, options)
-    misplaced = [option for name, option in ASKING.items() if options[name]]
+    given = click.get_current_context().get_parameter_source
+    misplaced = [option for name, option in ASKING.items() if given(name) is ParameterSource.COMMANDLINE]
     if misplaced:
         raise ConfigError(f"{', '.join(misplaced)} would do nothing: give a URL, not a file")
     if cassette is not None:
@@ -198,7 +215,7 @@ def pipe_reader(stream: trio.abc.ReceiveStream, view: View) -> Reader:
     async def read() -> None:
         from streamkit.http.clock import now_ns
 
-        began_ns = now_ns()
+        view.began_ns = began_ns = now_ns()
         async with stream:
             while data := await stream.receive_some():
                 await view.show(view.log.read(bytes(data), now_ns() - began_ns))
@@ -215,14 +232,20 @@ def cassette_at(path: str | None) -> Cassette | None:
     """
     if path is None or not Path(path).is_file():
         return None
+    from streamkit.codecs.jsontext import JSONTextError, decode_checked
+    from streamkit.errors import DecodeError
+
     try:
         with Path(path).open("rb") as file:
             head = file.read(HEADER_BYTES)
     except OSError:  # what reads the file says why
         return None
-    if not head.startswith(CASSETTE):
+    try:
+        header = decode_checked(head.partition(b"\n")[0])
+    except JSONTextError:
         return None
-    from streamkit.errors import DecodeError
+    if not isinstance(header, dict) or header.get("kind") != "cassette":
+        return None
     from streamkit.io.cassette import read_cassette
 
     try:
@@ -238,6 +261,8 @@ def cassette_reader(cassette: Cassette, number: int | None, view: View) -> Reade
         ConfigError: there is no such exchange.
     """
     count = len(cassette.exchanges)
+    if not count and number is None:
+        fail(f"{cassette.name} is cut before the end of its first exchange's request", BAD_INPUT)
     if not 1 <= (number or 1) <= count:
         holds = "no exchange" if not count else "1 exchange" if count == 1 else f"{count} exchanges"
         raise ConfigError(f"--exchange {number or 1}: {cassette.name} has {holds}")

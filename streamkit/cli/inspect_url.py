@@ -8,13 +8,14 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import trio
 
 from streamkit import __version__
 from streamkit.cli.asking import api_key_in, trusted
 from streamkit.cli.edge import BAD_INPUT, IO_FAILED, say
-from streamkit.client.asking import headers_of, split_url
+from streamkit.client.asking import headers_of, layered, split_url
 from streamkit.client.asking import request_of as chat_request_of
 from streamkit.client.own import HTTPTransport
 from streamkit.client.transport import HTTPRequest
@@ -105,7 +106,7 @@ class _Asker:
         self._view.ended(how, now_ns() - self._sent_ns, str(error), code=code, failure=str(error))
 
     def _note_sending(self) -> None:
-        self._sent_ns = now_ns()
+        self._view.began_ns = self._sent_ns = now_ns()
 
     async def _show(self, response: HTTPResponse) -> None:
         view = self._view
@@ -136,16 +137,20 @@ def request_of(url: str, options: dict[str, Any]) -> HTTPRequest:
     if options["prompt"] is not None and options["data"] is not None:
         raise ConfigError("--prompt and --data are two bodies: give one of them")
     if options["prompt"] is not None:
+        if not options["prompt"].strip():
+            raise ConfigError("the prompt is empty")
         return chat_request(url, options["prompt"], options)
     if options["model"]:
         raise ConfigError("--model does nothing without --prompt: write it into --data")
-    address, _, query = url.partition("#")[0].partition("?")
+    if "#" in url:
+        raise ConfigError("the URL has a fragment (#...), which no server ever sees; leave it out")
+    address, _, query = url.partition("?")
     origin = parse_origin(address, "URL")
     if not QUERY.fullmatch(query):
         raise ConfigError("the URL has characters in its query that must be percent-encoded")
     path = urlsplit(address).path or "/"
     named = options["dialect"]
-    dialect = dialect_of(origin.authority, path) if named == "auto" else named
+    dialect = dialect_of(origin.authority, path) if named == "auto" else get_dialect(named)[0].name
     body = None if options["data"] is None else body_of(options["data"])
     method = options["method"] or ("GET" if body is None else "POST")
     if not METHOD.fullmatch(method):
@@ -157,8 +162,8 @@ def request_of(url: str, options: dict[str, Any]) -> HTTPRequest:
         )
     key = api_key_in(options["api_key_env"])
     headers = auth_headers(dialect or "openai-chat", key, origin.authority)
-    given = headers_of(options["headers"])
-    return plain_request(method, origin, f"{path}?{query}" if query else path, [*headers, *given], body)
+    given = layered(headers, headers_of(options["headers"]))
+    return plain_request(method, origin, f"{path}?{query}" if query else path, given, body)
 
 
 def chat_request(url: str, prompt: str, options: dict[str, Any]) -> HTTPRequest:
@@ -176,7 +181,7 @@ def chat_request(url: str, prompt: str, options: dict[str, Any]) -> HTTPRequest:
         if name is None:
             raise ConfigError("which dialect the server speaks does not show in its URL: name it with --dialect")
     dialect, framing = get_dialect(name)
-    asked = ChatRequest(messages=messages_of(prompt), model=options["model"] or model_of(url_path))
+    asked = ChatRequest(messages=messages_of(prompt), model=options["model"] or model_of(url_path), id=uuid4().hex)
     request, dropped = chat_request_of(
         dialect,
         framing,
@@ -195,7 +200,6 @@ def plain_request(
     method: str, origin: Origin, target: str, headers: Sequence[tuple[str, str]], body: bytes | None
 ) -> HTTPRequest:
     """Return a request with these headers, and with what every request has unless they say otherwise."""
-    given = {name.lower() for name, _ in headers}
     usual = [
         ("Host", origin.authority),
         ("User-Agent", f"streamkit/{__version__}"),
@@ -203,8 +207,7 @@ def plain_request(
         ("Accept-Encoding", "identity"),
         *([("Content-Type", "application/json"), ("Content-Length", str(len(body)))] if body is not None else ()),
     ]
-    kept = [(name, value) for name, value in usual if name.lower() not in given]
-    return HTTPRequest(method, origin, target, [*kept, *headers], body or b"")
+    return HTTPRequest(method, origin, target, layered(usual, headers), body or b"")
 
 
 def body_of(data: str) -> bytes:

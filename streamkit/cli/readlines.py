@@ -36,7 +36,8 @@ def row_text(row: ReadRow, *, colours: bool) -> str:
         cut = _painted(cut, COLOURS[row.cut])
     gap = "-" if row.gap_ns is None else f"+{_ms(row.gap_ns)}"
     bad = f"  {row.bad_records} bad" if row.bad_records else ""
-    why = "with the read before" if row.segments is None else _count(row.segments, "segment")
+    is_together = row.gap_ns is None and row.number > 1
+    why = "with the read before" if is_together or row.segments is None else _count(row.segments, "segment")
     unresolved = "" if row.is_resolved else f"  unresolved: {why}"
     return (
         f"{row.number:>5} {_ms(row.at_ns):>15} {gap:>15} {row.bytes:>7} B {row.records:>5} rec  {cut}"
@@ -61,7 +62,8 @@ def summary_text(summary: Summary, *, colours: bool) -> str:
     if summary.gaps is not None:
         gaps = summary.gaps
         lines.append(
-            f"gaps p50 {_ms(gaps.p50_ns)}, p90 {_ms(gaps.p90_ns)}, p99 {_ms(gaps.p99_ns)}, max {_ms(gaps.max_ns)}"
+            f"gaps ({gaps.count} resolved) p50 {_ms(gaps.p50_ns)}, p90 {_ms(gaps.p90_ns)},"
+            f" p99 {_ms(gaps.p99_ns)}, max {_ms(gaps.max_ns)}"
         )
     cuts = summary.cuts
     if any((cuts.character, cuts.crlf, cuts.record, cuts.between)):

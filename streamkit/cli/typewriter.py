@@ -8,10 +8,16 @@ from typing import Final
 from streamkit.codecs.stage import Stage
 from streamkit.dialects.events import Event, Reasoning, Refusal, Text
 
-__all__ = ["Typewriter"]
+__all__ = ["CONTROLS", "Typewriter"]
 
-ESCAPES: Final = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0)) if chr(code) not in "\n\t"}
-"""C0 and C1 controls and DEL: what a terminal may take for a command."""
+CONTROLS: Final = "".join(map(chr, (*range(0x20), *range(0x7F, 0xA0), *range(0x202A, 0x202F), *range(0x2066, 0x206A))))
+"""C0 and C1 controls and DEL, which a terminal may take for a command, and what turns the direction of writing."""
+
+ESCAPES: Final = {
+    ord(each): f"\\x{ord(each):02x}" if each < "\u0100" else f"\\u{ord(each):04x}"
+    for each in CONTROLS
+    if each not in "\n\t"
+}
 
 DIM, NORMAL = "\x1b[2m", "\x1b[22m"
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from streamkit.client.transport import HTTPRequest, HTTPResponse, Transport
+from streamkit.dialects.refusals import masked
 from streamkit.errors import ConnectError, ConnectTimeout, DisconnectedError, RemoteError
 from streamkit.http.clock import now_ns
 from streamkit.io.cassette_writer import CassetteWriter, create_cassette
@@ -14,7 +15,7 @@ from streamkit.io.cassette_writer import CassetteWriter, create_cassette
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from mockserver.recording.tape import Tape
+    from streamkit.cli.hiding import HidingTape
     from streamkit.http.client import Tap
     from streamkit.http.stream import TimedRead
     from streamkit.io.cassette import How
@@ -63,14 +64,13 @@ class Watching:
         def sending() -> None:
             self.sent_ns = now_ns()
             if tape is not None:
-                tape.origin_ns = self.sent_ns
+                tape.tape.origin_ns = self.sent_ns
             on_sending()
 
         def tap(read: TimedRead) -> None:
             self.last_read_ns = read.read_ns if read.kernel_ns is None else read.kernel_ns
             if tape is not None:
                 tape.read(read)
-                tape.reader.feed(read.data)
             if on_read is not None:
                 on_read(read)
 
@@ -87,25 +87,27 @@ class Watching:
         if self._cassette is not None:
             self._cassette.__exit__(None, None, None)
 
-    def _tape_of(self, request: HTTPRequest) -> Tape | None:
-        if self._path is None:
+    def _tape_of(self, request: HTTPRequest) -> HidingTape | None:
+        if self._path is None or request.method == "GET":  # which asks for the dialect, and not for an answer
             return None
         from mockserver.recording.tape import Tape
+        from streamkit.cli.hiding import HidingTape
 
         if self._cassette is None:
             now = datetime.now(UTC).isoformat(timespec="seconds")
             upstream = f"{request.origin.scheme}://{request.origin.authority}"
             self._cassette = create_cassette(self._path, upstream=upstream, recorded_at=now)
-        return Tape(
+        tape = Tape(
             self._cassette,
             method=request.method,
-            target=request.target,
+            target=masked(request.target, request.secrets),
             version="1.1",
             headers=request.headers,
             body=request.body,
             origin_ns=now_ns(),
             on_error=self._fail,
         )
+        return HidingTape(tape, request.secrets)
 
     def _fail(self, error: OSError) -> None:
         self.problem = f"the cassette cannot be written: {(error.strerror or str(error)).lower()}"
@@ -114,7 +116,7 @@ class Watching:
 class _Taped(HTTPResponse):
     """A response whose end is written down."""
 
-    def __init__(self, response: HTTPResponse, tape: Tape, watching: Watching) -> None:
+    def __init__(self, response: HTTPResponse, tape: HidingTape, watching: Watching) -> None:
         self.info = response.info
         self._response = response
         self._tape = tape
@@ -127,8 +129,8 @@ class _Taped(HTTPResponse):
             self._tape.end(_how(error), now_ns(), str(error))
             raise
         if read is None:
-            if not self._tape.reader.is_complete:
-                self._tape.reader.finish()
+            if not self._tape.tape.reader.is_complete:
+                self._tape.tape.reader.finish()
             self._end("fin", now_ns())
         return read
 
@@ -138,10 +140,11 @@ class _Taped(HTTPResponse):
 
     def _end(self, otherwise: How, at_ns: int) -> None:
         """Write down that the response was complete, or else how it ended."""
-        if self._tape.reader.is_complete:
-            self._tape.end("complete", max(self._watching.last_read_ns, self._tape.origin_ns))
+        tape = self._tape.tape
+        if tape.reader.is_complete:
+            self._tape.end("complete", max(self._watching.last_read_ns, tape.origin_ns))
         else:
-            self._tape.end(otherwise, at_ns, self._tape.reader.problem)
+            self._tape.end(otherwise, at_ns, tape.reader.problem)
 
 
 def _how(error: BaseException) -> How:

@@ -8,6 +8,7 @@ JSON document. The Content-Type tells; where a server has that wrong, the first 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from itertools import islice
 from typing import Final
@@ -21,11 +22,19 @@ from streamkit.codecs.jsontext import JSONTextError, decode_checked
 from streamkit.dialects.decoder import Decoder
 from streamkit.dialects.refusals import masked, status_error
 from streamkit.dialects.sniff import framing_in
-from streamkit.errors import DecodeError, ProtocolError, RemoteError, ReportedError, StatusError, excerpt_of
+from streamkit.errors import (
+    DecodeError,
+    ProtocolError,
+    RemoteError,
+    ReportedError,
+    StatusError,
+    StreamTimeout,
+    excerpt_of,
+)
 from streamkit.http.redact import redacted_target
 from streamkit.http.stream import TimedRead
 
-__all__ = ["check_answer", "read_body", "refusal_of"]
+__all__ = ["check_answer", "read_into", "refusal_of"]
 
 MAX_BODY_BYTES: Final = 1 << 20
 """How much of a body that is no stream is read."""
@@ -36,10 +45,15 @@ BODY_S: Final = 10.0
 START_BYTES: Final = 1024
 """How much of a body is looked at to find out its framing."""
 
+KEEP_METHOD: Final = frozenset({307, 308})
+"""The redirects after which a question is still a question: the other transport follows them."""
+
 PAGES: Final = frozenset({"text/html", "application/xhtml+xml"})
 
 
-async def check_answer(response: HTTPResponse, decoder: Decoder, deadlines: Deadlines) -> list[TimedRead]:
+async def check_answer(
+    response: HTTPResponse, request: HTTPRequest, decoder: Decoder, deadlines: Deadlines
+) -> list[TimedRead]:
     """Find out whether a success is a stream for `decoder`; return what had to be read of its body for that.
 
     Raises:
@@ -63,7 +77,8 @@ async def check_answer(response: HTTPResponse, decoder: Decoder, deadlines: Dead
         start += b"".join(islice(coding.feed(read.data), 1))
     if framing_in(start) == decoder.framing and decoder.framing != "text":
         return held  # it is the stream, whatever its Content-Type says
-    raise _wrong_answer(start + await read_body(response, deadlines, coding), media_type, decoder.name)
+    body = start + await read_body(response, deadlines, coding)
+    raise _wrong_answer(body, media_type, decoder.name, request.secrets)
 
 
 async def refusal_of(response: HTTPResponse, request: HTTPRequest, deadlines: Deadlines) -> StatusError:
@@ -75,7 +90,8 @@ async def refusal_of(response: HTTPResponse, request: HTTPRequest, deadlines: De
     body = await read_body(response, deadlines)
     location = info.header("Location")
     if info.status < 400 and location:
-        message = f"it redirects to {redacted_target(location)[:500]!r}, which is not followed: ask there, or use httpx"
+        otherwise = ", or use httpx" if info.status in KEEP_METHOD else ""
+        message = f"it redirects to {redacted_target(location)[:500]!r}, which is not followed: ask there{otherwise}"
         message = masked(message, request.secrets)
         return StatusError(info.status, message, request_id=info.request_id, headers=info.headers)
     return status_error(info.status, info.headers, body, time.time(), request.secrets)
@@ -92,9 +108,23 @@ async def read_body(response: HTTPResponse, deadlines: Deadlines, coding: Coding
         coding: what undoes its coding, where a part of it was read already.
     """
     body = bytearray()
+    with suppress(RemoteError):
+        await read_into(body, response, deadlines, coding)
+    return bytes(body)
+
+
+async def read_into(
+    body: bytearray, response: HTTPResponse, deadlines: Deadlines, coding: Coding | None = None
+) -> None:
+    """Do as `read_body` does, and tell why it came to no end.
+
+    Raises:
+        StreamTimeout: it did not come in time.
+        ProtocolError, DisconnectedError: it broke.
+    """
     coding = coding or _known_coding(response)
-    with suppress(RemoteError), trio.move_on_after(BODY_S):
-        while len(body) < MAX_BODY_BYTES:
+    with trio.move_on_after(BODY_S) as limit:
+        while True:
             with deadlines.waiting():
                 read = await response.receive()
             if read is None:
@@ -109,7 +139,11 @@ async def read_body(response: HTTPResponse, deadlines: Deadlines, coding: Coding
                     break
                 body += read.data
                 coding = Identity()
-    return bytes(body[:MAX_BODY_BYTES])
+            if len(body) >= MAX_BODY_BYTES:
+                break
+    del body[MAX_BODY_BYTES:]
+    if limit.cancelled_caught:
+        raise StreamTimeout(BODY_S)
 
 
 def _known_coding(response: HTTPResponse) -> Coding:
@@ -120,7 +154,7 @@ def _known_coding(response: HTTPResponse) -> Coding:
         return Identity()
 
 
-def _wrong_answer(body: bytes, media_type: str, dialect: str) -> DecodeError:
+def _wrong_answer(body: bytes, media_type: str, dialect: str, secrets: Sequence[str]) -> DecodeError:
     """Return the error for a body that is a page or a document, and no stream."""
     try:
         document = decode_checked(body)
@@ -128,10 +162,11 @@ def _wrong_answer(body: bytes, media_type: str, dialect: str) -> DecodeError:
         document = None
     first = document[0] if isinstance(document, list) and document else document  # Gemini's errors come in a list
     if isinstance(first, dict) and (first.get("error") or first.get("type") == "error"):
-        said = status_error(200, [], body, 0.0)
+        said = status_error(200, [], body, 0.0, secrets)
         return ReportedError(
             said.message, error_type=said.error_type, error_code=said.error_code, status=None, stage=dialect
         )
     what = "an HTML page: is this the URL of an API?" if media_type in PAGES else "one document: it does not stream"
     reason = f"the answer is no stream, but {what} (Content-Type: {media_type})"
-    return DecodeError(reason, stage=dialect, record=None, offset=0, excerpt=excerpt_of(body), code="wrong-dialect")
+    excerpt = masked(excerpt_of(body), secrets)
+    return DecodeError(reason, stage=dialect, record=None, offset=0, excerpt=excerpt, code="wrong-dialect")

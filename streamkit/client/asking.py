@@ -12,13 +12,13 @@ from typing import Final
 from streamkit import __version__
 from streamkit.client.transport import HTTPRequest
 from streamkit.dialects.dialect import Dialect
-from streamkit.dialects.endpoints import auth_headers, target_of
+from streamkit.dialects.endpoints import auth_headers, framing_of, target_of
 from streamkit.dialects.requests import ChatRequest, Tool
 from streamkit.errors import ConfigError
 from streamkit.http.head import FIELD
 from streamkit.http.origin import Origin, parse_origin
 
-__all__ = ["Headers", "headers_of", "plain_request", "request_of", "split_url", "tools_of"]
+__all__ = ["Headers", "check_texts", "headers_of", "layered", "plain_request", "request_of", "split_url", "tools_of"]
 
 Headers = Mapping[str, str] | Sequence[tuple[str, str]]
 
@@ -29,6 +29,17 @@ QUERY: Final = re.compile(r"[!-\"$-~]*")
 """What may stand behind the `?` of a target: printable ASCII, and no `#`."""
 
 
+def check_texts(**values: object) -> None:
+    """Refuse what is no text.
+
+    Raises:
+        ConfigError: one of them is none.
+    """
+    for name, value in values.items():
+        if not isinstance(value, str):
+            raise ConfigError(f"{name}: expected a text, not a value of type {type(value).__name__}")
+
+
 def split_url(url: str) -> tuple[Origin, str]:
     """Return the server of a URL, and the URL's path and query; the path is empty where there is none.
 
@@ -36,6 +47,10 @@ def split_url(url: str) -> tuple[Origin, str]:
         ConfigError: it is no http or https URL, or has a user or a fragment in it.
     """
     base, question, query = url.partition("?")
+    if "#" in url:
+        raise ConfigError("the url has a fragment (#...), which no server ever sees; leave it out")
+    if "@" in base.partition("//")[2].partition("/")[0]:
+        raise ConfigError("the url has a user or password in it; give an API key, or an Authorization header, instead")
     origin = parse_origin(base, "url")
     if not QUERY.fullmatch(query):
         raise ConfigError("the url's query has characters in it that must be percent-encoded")
@@ -49,6 +64,9 @@ def headers_of(headers: Headers) -> list[tuple[str, str]]:
         ConfigError: one is no header, or not the caller's to set.
     """
     pairs = [*(headers.items() if isinstance(headers, Mapping) else headers)]
+    for pair in pairs:
+        if not isinstance(pair, tuple) or [type(each) for each in pair] != [str, str]:
+            raise ConfigError("headers: expected pairs of a name and a value, both texts")
     for name, value in pairs:
         if not FIELD.fullmatch(f"{name}: {value}\r\n"):
             raise ConfigError(f"headers: {name[:40]!r} has a name or a value that no header can have")
@@ -98,7 +116,7 @@ def request_of(
 
     Args:
         dialect: its row.
-        framing: how the answer is to come.
+        framing: how the answer is to come, where the target does not say it itself.
         asked: the question.
         origin: the server.
         url_path: path and query of the URL: of the endpoint, or of a base.
@@ -112,16 +130,16 @@ def request_of(
     path = document.path
     if framing == "json-array":  # Gemini's, which comes where `alt=sse` does not ask for the other one
         path = path.replace("?alt=sse", "")
+    target = target_of(path, url_path, dialect.name)
     body = document.content
     ours = [
         ("Host", origin.authority),
         ("User-Agent", f"streamkit/{__version__}"),
         ("Accept-Encoding", "identity"),
     ]
-    accept = [("Accept", dialect.media_type(framing))]
+    accept = [("Accept", dialect.media_type(framing_of(target) or framing))]
     auth = auth_headers(dialect.name, api_key, origin.host)
-    fields = [*_layered(ours, document.headers, accept, auth, headers), ("Content-Length", str(len(body)))]
-    target = target_of(path, url_path, dialect.name)
+    fields = [*layered(ours, document.headers, accept, auth, headers), ("Content-Length", str(len(body)))]
     return HTTPRequest(document.method, origin, target, fields, body), document.dropped
 
 
@@ -134,10 +152,10 @@ def plain_request(origin: Origin, target: str, headers: Iterable[tuple[str, str]
         ("Accept-Encoding", "identity"),
     ]
     auth = auth_headers("openai-chat", api_key, origin.host)
-    return HTTPRequest("GET", origin, target, _layered(ours, auth, headers))
+    return HTTPRequest("GET", origin, target, layered(ours, auth, headers))
 
 
-def _layered(*layers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
+def layered(*layers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
     """Return all headers; those of a later layer take the place of those of the same name before it."""
     fields: list[tuple[str, str]] = []
     for layer in layers:

@@ -1,9 +1,9 @@
 """`Chat`: the answer to one request, as neutral events. Pulled (`async for`) or pushed (`push`).
 
 The events of one read come out together, as soon as the read is there; those of a read that inflates to many times its
-size come piece by piece, which keeps memory and the time between two checkpoints bounded. An answer that fails, in whatever way, first
-gives everything good that came before; then the failure is raised, and never an end. Once the answer's own terminator
-was seen the answer is whole: what the connection does afterwards changes nothing.
+size come piece by piece, which bounds memory and the time between two checkpoints. An answer that fails, in whatever
+way, first gives everything good that came before; then the failure is raised, and never an end. Once the answer's own
+terminator was seen the answer is whole: what the connection does afterwards changes nothing.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from streamkit.dialects.decoder import TRUNCATED, Decoder, Repair
 from streamkit.dialects.encoder import message_of
 from streamkit.dialects.events import End, Error, Event, Finish
 from streamkit.dialects.message import Message, MessageAccumulator
+from streamkit.dialects.refusals import masked
 from streamkit.errors import DecodeError, LimitExceeded, RemoteError, StreamkitError, TruncatedError
 from streamkit.http.stream import TimedRead
 from streamkit.io.items import Items
@@ -157,7 +158,7 @@ class Chat(Items[Event]):
         return self._taken(events, wrong)
 
     def _decoded(self) -> tuple[list[Event], DecodeError | None]:
-        """Return what the newest read means, or the next part of it, or the body's end; and what is wrong behind that."""
+        """Return what the newest read means, or its next part, or the end of the body; and what is wrong there."""
         events: list[Event] = []
         try:
             if self._pieces is None:
@@ -183,11 +184,14 @@ class Chat(Items[Event]):
         last = events[-1] if events else None
         if type(last) is End and self._bad_finish is not None:
             last = events[-1] = Error(message_of(self._bad_finish), f"finish_{self._bad_finish.reason}")
+        elif type(last) is Error:  # some servers repeat the key that they refuse
+            message = masked(last.message, self.request.secrets)
+            last = events[-1] = msgspec.structs.replace(last, message=message)
         try:
             self._kept.feed_many(events)
         except LimitExceeded as over:
             self._outcome = over
-            return [*over.items]  # type: ignore[list-item]  # they are ours
+            return events[: len(over.items) + 1]  # the one that is too much is in the message, too
         if type(last) is Error:
             self._outcome = failure_of(last, self.dialect)
             return events[:-1]

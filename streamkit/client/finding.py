@@ -12,7 +12,7 @@ from typing import Final
 
 import trio
 
-from streamkit.client.answer import read_body, refusal_of
+from streamkit.client.answer import read_into, refusal_of
 from streamkit.client.asking import plain_request
 from streamkit.client.timeouts import Deadlines
 from streamkit.client.transport import HTTPRequest, Transport
@@ -66,8 +66,7 @@ async def ask_dialect(
         ConfigError: it is a server that knows neither question; the error says what to do.
         ConnectError, ConnectTimeout: there is no connection.
         StatusError: it wants to know first who asks; or it fails, whatever it is asked.
-        ProtocolError, DisconnectedError, IdleTimeout: it gives no answer at all.
-        TotalTimeout: that took too long.
+        ProtocolError, DisconnectedError, StreamTimeout: it gives no answer at all.
     """
     path = url_path.partition("?")[0].rstrip("/")
     base = path.removesuffix("/v1").removesuffix("/api")
@@ -98,7 +97,7 @@ async def _asked(transport: Transport, request: HTTPRequest, deadlines: Deadline
 
     Raises:
         StatusError: it fails, or wants a key.
-        IdleTimeout: it says nothing in time.
+        StreamTimeout: it says nothing, or not all of it, in time.
         RemoteError: what `Transport.open` raises.
     """
     limits = deadlines.timeouts
@@ -112,7 +111,10 @@ async def _asked(transport: Transport, request: HTTPRequest, deadlines: Deadline
         status = response.info.status
         if status >= 500 or status in WANTS_A_KEY:
             raise await refusal_of(response, request, deadlines)
-        return _json(await read_body(response, deadlines)) if status == 200 else None
+        body = bytearray()
+        if status == 200:
+            await read_into(body, response, deadlines)
+        return _json(bytes(body))
 
 
 def _json(body: bytes) -> object:

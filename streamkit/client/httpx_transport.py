@@ -13,11 +13,11 @@ import math
 import re
 import ssl
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Self
 
 import trio
 
@@ -209,10 +209,12 @@ async def _send(
         timeout=httpx.Timeout(None, connect=connect_s, pool=connect_s),
         extensions={"trace": trace},
     )
+    outgoing.stream = _body_of(request.body)
     for _ in range(MAX_REDIRECTS + 1):
         response = await client.send(outgoing, stream=True, follow_redirects=False)
         following = response.next_request
-        if following is None or not client.follow_redirects or response.status_code not in {307, 308}:
+        follows = client.follow_redirects and response.status_code in {307, 308}
+        if not follows or following is None or following.url.scheme not in {"http", "https"}:
             if not has_told:
                 on_sending()
             return response
@@ -220,8 +222,37 @@ async def _send(
         if _origin_of(following.url) != _origin_of(outgoing.url):
             for name in [name for name in following.headers if is_secret_header(name)]:
                 del following.headers[name]
+        elif "Cookie" in outgoing.headers:  # httpx sends on those of its own jar only
+            following.headers["Cookie"] = outgoing.headers["Cookie"]
         outgoing = following
     raise ProtocolError(f"the server redirects more than {MAX_REDIRECTS} times")
+
+
+def _body_of(content: bytes) -> httpx.AsyncByteStream:
+    """Return a body whose iterator is no async generator, as httpx's own is: those of failed requests are collected."""
+    import httpx
+
+    class Body(httpx.AsyncByteStream):
+        def __aiter__(self) -> AsyncIterator[bytes]:
+            return Once(content)
+
+    return Body()
+
+
+class Once:
+    """Gives one piece."""
+
+    def __init__(self, piece: bytes) -> None:
+        self._pieces = [piece]
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        await trio.lowlevel.checkpoint()
+        if not self._pieces:
+            raise StopAsyncIteration
+        return self._pieces.pop()
 
 
 def _origin_of(url: httpx.URL) -> tuple[str, str, int | None]:
@@ -241,7 +272,9 @@ def _as_ours(request: HTTPRequest, connect_s: float | None) -> Iterator[None]:
         raise ConnectError(f"cannot connect to {request.origin.url}: {_reason(error)}") from error
     except httpx.RemoteProtocolError as error:
         if DISCONNECTED.match(str(error)):
-            raise DisconnectedError(f"the server closed the connection before the response: {error}") from error
+            raise DisconnectedError(
+                f"the server closed the connection before the response was whole: {error}"
+            ) from error
         raise ProtocolError(f"the response is broken: {error}") from error
     except (httpx.UnsupportedProtocol, httpx.LocalProtocolError) as error:
         raise ConfigError(f"httpx does not send this request: {error}") from None

@@ -6,16 +6,18 @@ import ssl
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing, asynccontextmanager
 from typing import TYPE_CHECKING, Final, Literal, TypedDict, Unpack
+from uuid import uuid4
 
 from streamkit.client.answer import check_answer, refusal_of
-from streamkit.client.asking import Headers, headers_of, request_of, split_url, tools_of
+from streamkit.client.asking import Headers, check_texts, headers_of, request_of, split_url, tools_of
 from streamkit.client.chat import Chat
 from streamkit.client.finding import ask_dialect
 from streamkit.client.own import HTTPTransport
 from streamkit.client.timeouts import Deadlines, Timeouts
 from streamkit.client.transport import Transport
 from streamkit.codecs.records import DEFAULT_LIMIT_BYTES, check_limit
-from streamkit.dialects.endpoints import dialect_of, model_of
+from streamkit.dialects.endpoints import dialect_of, framing_of, model_of
+from streamkit.dialects.message import Message
 from streamkit.dialects.registry import get_dialect
 from streamkit.dialects.requests import ChatMessage, ChatRequest, ResponseSchema, Tool, messages_of
 from streamkit.errors import ConfigError
@@ -54,7 +56,7 @@ class RequestOptions(TypedDict, total=False):
 async def open_chat(
     url: str,
     *,
-    messages: str | Sequence[Mapping[str, object] | ChatMessage],
+    messages: str | Sequence[Mapping[str, object] | ChatMessage | Message],
     dialect: str = "auto",
     model: str = "",
     system: str = "",
@@ -78,13 +80,18 @@ async def open_chat(
                 if isinstance(event, Text):
                     print(event.text, end="", flush=True)
 
+    The next turn has the answer in it::
+
+        question = {"role": "user", "content": "Why is the sky blue?"}
+        messages = [question, chat.message, {"role": "user", "content": "Is it?"}]
+
     The block begins as soon as the head of the response is there. Leaving it closes the connection, at once where the
     answer is not whole. Every error is raised as it is, never in an exception group, here or by the `Chat`.
 
     Args:
         url: of the endpoint, or of the server or base below which it is (`https://api.openai.com/v1`).
         messages: a text, which is the user's, or the conversation in the usual form
-            (`[{"role": "user", "content": "..."}, ...]`).
+            (`[{"role": "user", "content": "..."}, ...]`), in which a `chat.message` may stand as it is.
         dialect: a name of `streamkit dialects`; by default the URL tells, or else the server is asked.
         model: its name, as the server knows it.
         system: what the model is told before the conversation.
@@ -98,7 +105,8 @@ async def open_chat(
         on_read: sees every read of the response, head and framing included where the transport is our own.
         max_message_bytes: the most that `chat.message` keeps; an answer over it fails. None lifts the limit.
         max_record_bytes: the longest record of the stream; None lifts the limit.
-        options: see `RequestOptions`.
+        options: see `RequestOptions`. A server that keeps conversations (AG-UI, AI SDK) takes each chat for a new one,
+            except where `id` says which one it is.
 
     Raises:
         ConfigError: something of this makes no sense; nothing was asked.
@@ -111,6 +119,9 @@ async def open_chat(
     if wrong:
         msg = f"open_chat() got an unexpected keyword argument {min(wrong)!r}"
         raise TypeError(msg)
+    check_texts(url=url, dialect=dialect, model=model, system=system, api_key=api_key)
+    if not isinstance(timeouts, Timeouts):
+        raise ConfigError(f"timeouts: expected Timeouts(...), not a value of type {type(timeouts).__name__}")
     check_limit(max_record_bytes, "max_record_bytes")
     check_limit(max_message_bytes, "max_message_bytes")
     origin, url_path = split_url(url)
@@ -118,6 +129,7 @@ async def open_chat(
     conversation = messages_of(messages)
     if system:
         conversation = [ChatMessage("system", system), *conversation]
+    options["id"] = options.get("id") or uuid4().hex
     asked = ChatRequest(
         messages=conversation, model=model or model_of(url_path), tools=tools_of(tools), stream=True, **options
     )
@@ -132,7 +144,7 @@ async def open_chat(
     request, dropped = request_of(
         row, framing, asked, origin=origin, url_path=url_path, headers=fields, api_key=api_key
     )
-    decoder = row.decoder(framing=framing, max_record_bytes=max_record_bytes)
+    decoder = row.decoder(framing=framing_of(request.target) or framing, max_record_bytes=max_record_bytes)
     with deadlines.waiting():
         response = await carrier.open(
             request, connect_s=timeouts.connect_s, on_sending=deadlines.sending, on_read=deadlines.hearing(on_read)
@@ -140,7 +152,7 @@ async def open_chat(
     async with aclosing(response):
         if response.info.status >= 300:
             raise await refusal_of(response, request, deadlines)
-        held = await check_answer(response, decoder, deadlines)
+        held = await check_answer(response, request, decoder, deadlines)
         chat = Chat(
             response,
             decoder,

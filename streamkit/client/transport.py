@@ -10,15 +10,19 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Final, Protocol
+from urllib.parse import unquote_plus
 
 from streamkit.dialects.refusals import REQUEST_ID_HEADERS
 from streamkit.http.client import Tap
 from streamkit.http.origin import Origin
-from streamkit.http.redact import redacted_headers, redacted_target
+from streamkit.http.redact import is_secret_header, is_secret_parameter, redacted_headers, redacted_target
 from streamkit.http.stream import TimedRead
 
 __all__ = ["HTTPRequest", "HTTPResponse", "Interim", "ResponseInfo", "Transport"]
+
+MIN_SECRET: Final = 8
+"""The length of the shortest secret, in characters."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -54,6 +58,19 @@ class HTTPRequest:
         """The URL without its secrets."""
         return redacted_target(self.url)
 
+    @property
+    def secrets(self) -> list[str]:
+        """The values of headers and of query parameters that nobody else may see.
+
+        Short ones are left out: they are placeholders, and words that an answer may well have in it.
+        """
+        values = [value.rpartition(" ")[2] for name, value in self.headers if is_secret_header(name)]
+        for parameter in self.target.partition("?")[2].split("&"):
+            name, _, value = parameter.partition("=")
+            if is_secret_parameter(name):
+                values += value, unquote_plus(value)
+        return [value for value in dict.fromkeys(values) if len(value) >= MIN_SECRET]
+
     def __repr__(self) -> str:
         headers = redacted_headers(self.headers)
         return f"HTTPRequest({self.method!r}, {self.shown_url!r}, headers={headers!r}, body={len(self.body)} bytes)"
@@ -67,9 +84,9 @@ class Interim:
     headers: list[tuple[str, str]]
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class ResponseInfo:
-    """What is known of a response besides its body.
+    """What is known of a response besides its body. Its `repr` shows no cookies.
 
     Attributes:
         http_version: "1.0", "1.1" or "2".
@@ -86,6 +103,10 @@ class ResponseInfo:
     interims: list[Interim] = field(default_factory=list)
     trailers: list[tuple[str, str]] = field(default_factory=list)
     url: str = ""
+
+    def __repr__(self) -> str:
+        headers = redacted_headers(self.headers)
+        return f"ResponseInfo({self.status}, {self.reason!r}, {self.url!r}, headers={headers!r})"
 
     def header(self, name: str) -> str:
         """Return the first header of that name, in whatever case, or an empty text."""

@@ -15,7 +15,7 @@ from typing import Final
 
 from streamkit.errors import ConfigError
 
-__all__ = ["auth_headers", "dialect_of", "model_of", "target_of"]
+__all__ = ["auth_headers", "dialect_of", "framing_of", "model_of", "target_of"]
 
 SUFFIXES: Final = (
     ("/api/chat", "ollama-chat"),
@@ -126,6 +126,14 @@ def target_of(document_path: str, url_path: str, dialect: str = "") -> str:
     known = {parameter.partition("=")[0] for parameter in query.split("&")}
     added = [each for each in wanted_query.split("&") if each and each.partition("=")[0] not in known]
     return joined(base + missing, "&".join(filter(None, (query, *added))))
+
+
+def framing_of(target: str) -> str | None:
+    """Return the framing that a request's target itself asks for, as Gemini's does; None where it leaves that open."""
+    place, query = split(target)
+    if not place.endswith(":streamGenerateContent"):
+        return None
+    return "sse" if "alt=sse" in query.split("&") else "json-array"
 
 
 def names_endpoint(place: str, wanted: str) -> bool:

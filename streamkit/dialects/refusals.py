@@ -1,8 +1,9 @@
 """From the response to a request that was refused to a `StatusError` in the vendor's own words.
 
 Every vendor's body is read, whoever's it is: proxies answer in the manner of none or of another. The message is one
-line of at most `MAX_MESSAGE` characters without control characters, and without what looks like a key, because some
-servers repeat the one that they refuse. Nothing here raises: a body that nobody understands gives its beginning.
+line of at most `MAX_MESSAGE` characters without control characters, without the secrets of the request, and without
+what looks like a key, because some servers repeat the one that they refuse. Nothing here raises: a body that nobody
+understands gives its beginning.
 
 The sources: openai-python and anthropic-sdk-python `_exceptions`, google's `google.rpc.Status`, Ollama's
 `docs/api/errors.mdx`, FastAPI's `HTTPException` and validation errors, RFC 9457 (problem details), RFC 6749 section 5.2
@@ -20,7 +21,7 @@ from streamkit.codecs.jsontext import JSONTextError, decode_checked
 from streamkit.dialects.retry_after import retry_after_s
 from streamkit.errors import StatusError
 
-__all__ = ["MAX_REFUSAL_BYTES", "status_error"]
+__all__ = ["MAX_REFUSAL_BYTES", "masked", "status_error"]
 
 MAX_REFUSAL_BYTES: Final = 64 * 1024
 """How much of a body is read for what it says; whoever reads it from a socket needs no more."""
@@ -46,6 +47,8 @@ KEYS: Final = re.compile(
 )
 """What looks like a key: a credential after its scheme, and the beginnings that vendors give their keys."""
 
+HIDDEN: Final = "[a key]"
+
 CONTROL: Final = re.compile(r"[\s\x00-\x1f\x7f-\x9f\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]+")
 """White space, and what would do something to a terminal."""
 
@@ -66,7 +69,9 @@ class Said:
         self.delay = ""
 
 
-def status_error(status: int, headers: Sequence[tuple[str, str]], body: bytes, now: float) -> StatusError:
+def status_error(
+    status: int, headers: Sequence[tuple[str, str]], body: bytes, now: float, secrets: Sequence[str] = ()
+) -> StatusError:
     """Return the error (it is not raised).
 
     Args:
@@ -74,6 +79,7 @@ def status_error(status: int, headers: Sequence[tuple[str, str]], body: bytes, n
         headers: of the response, names in any case.
         body: as much of it as there is, no longer compressed; what is past `MAX_REFUSAL_BYTES` is not looked at.
         now: the time in seconds since 1970, from which a `Retry-After` that is a date is counted.
+        secrets: what no message may show.
     """
     said = said_by(body[:MAX_REFUSAL_BYTES])
     fields: dict[str, str] = {}
@@ -82,11 +88,11 @@ def status_error(status: int, headers: Sequence[tuple[str, str]], body: bytes, n
     request_id = next((fields[name] for name in REQUEST_ID_HEADERS if fields.get(name)), said.request_id)
     return StatusError(
         status,
-        shown(said.message) or silence(status, body),
-        error_type=shown(said.type, 100),
-        error_code=shown(said.code, 100),
+        shown(masked(said.message, secrets)) or silence(status, body),
+        error_type=shown(masked(said.type, secrets), 100),
+        error_code=shown(masked(said.code, secrets), 100),
         retry_after_s=retry_after_s(fields, said.delay, now),
-        request_id=shown(request_id, 200),
+        request_id=shown(masked(request_id, secrets), 200),
         headers=tuple(headers),
     )
 
@@ -228,9 +234,16 @@ def word_of(value: dict[str, object], keys: Sequence[str]) -> str:
     return ""
 
 
+def masked(text: str, secrets: Sequence[str]) -> str:
+    """Return a text without these secrets."""
+    for secret in secrets:
+        text = text.replace(secret, HIDDEN)
+    return text
+
+
 def shown(text: str, limit: int = MAX_MESSAGE) -> str:
     """Return a text as one short line that is safe to print."""
-    line = KEYS.sub("[a key]", CONTROL.sub(" ", text[: 4 * MAX_MESSAGE])).strip()
+    line = KEYS.sub(HIDDEN, CONTROL.sub(" ", text[: 4 * MAX_MESSAGE])).strip()
     # A lone surrogate could not be printed; JSON's own decoder lets none through, headers might.
     line = line.encode("utf-8", "replace").decode()
     return line if len(line) <= limit else f"{line[: limit - 3]}..."

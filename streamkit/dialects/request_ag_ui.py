@@ -52,8 +52,8 @@ def written_of(message: ChatMessage, message_id: str) -> Iterator[dict[str, obje
     if message.role == "tool":
         yield {"id": message_id, "role": "tool", "toolCallId": message.tool_call_id, "content": message.text}
         return
-    if message.reasoning or message.signature:
-        sealed = given(encryptedValue=message.signature)
+    if message.reasoning or message.is_sealed:
+        sealed = given(encryptedValue=message.encrypted or message.signature)
         yield {"id": f"{message_id}-reasoning", "role": "reasoning", "content": message.reasoning, **sealed}
     calls = [
         {"id": call.id, "type": "function", "function": {"name": call.name, "arguments": call.arguments or "{}"}}

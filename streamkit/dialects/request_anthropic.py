@@ -117,7 +117,7 @@ def turns_of(messages: list[ChatMessage]) -> Iterator[dict[str, object]]:
 
 def says_anything(message: ChatMessage) -> bool:
     """Tell whether there is a block to write for a message."""
-    return message.role == "tool" or bool(message.tool_calls or message.text.strip() or message.signature)
+    return message.role == "tool" or bool(message.tool_calls or message.text.strip() or message.is_sealed)
 
 
 def blocks_of(message: ChatMessage) -> Iterator[dict[str, object]]:
@@ -127,6 +127,8 @@ def blocks_of(message: ChatMessage) -> Iterator[dict[str, object]]:
         return
     if message.signature:
         yield {"type": "thinking", "thinking": message.reasoning, "signature": message.signature}
+    elif message.encrypted:
+        yield {"type": "redacted_thinking", "data": message.encrypted}
     if message.text.strip():
         yield {"type": "text", "text": message.text}
     for call in message.tool_calls:
@@ -177,7 +179,7 @@ def is_in_plain_call(messages: list[ChatMessage]) -> bool:
     """Tell whether the results that come last are those of calls that were made without thinking."""
     for message in reversed(messages):
         if message.role == "assistant":
-            return bool(message.tool_calls) and not message.signature
+            return bool(message.tool_calls) and not message.is_sealed
         if message.role != "tool":
             return False
     return False

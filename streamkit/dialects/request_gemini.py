@@ -82,6 +82,7 @@ def request_document(request: ChatRequest) -> RequestDocument:
         **({"generationConfig": config} if config else {}),
     }
     dropped += unplaced(request, "parallel_tool_calls")
+    dropped += ["message.signature" for message in others if message.encrypted]
     return document_of(request, path_of(request), body, dropped)
 
 

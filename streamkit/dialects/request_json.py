@@ -14,5 +14,5 @@ def request_document(request: ChatRequest) -> RequestDocument:  # noqa: ARG001 -
     Raises:
         ConfigError: always.
     """
-    msg = "json has no form for a question; give the dialect of the server, or the whole body as data"
+    msg = "json has no form for a question; give the dialect of the server"
     raise ConfigError(msg)

@@ -3,6 +3,8 @@
 That form is OpenAI's chat: `{"role", "content", "tool_calls", "tool_call_id", "name"}`. What servers and SDKs add to it
 is read too: arguments as an object (Ollama), `thinking`, `reasoning` or `reasoning_content`, `tool_name`, `signature`,
 a flat tool call `{"id", "name", "arguments"}`, content as a list of text parts, the role `developer`.
+
+A `Message`, which is what a stream added up to, stands for what the assistant said in it.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from typing import Final, Literal
 import msgspec
 
 from streamkit.codecs.jsontext import encode_value
+from streamkit.dialects.message import Message
 from streamkit.errors import ConfigError
 
 __all__ = ["ROLES", "ChatMessage", "Role", "ToolCall", "messages_of"]
@@ -53,6 +56,7 @@ class ChatMessage(msgspec.Struct):
         reasoning: what the assistant thought.
         signature: the vendor's seal on that, which it wants back with it: Anthropic's `signature`, Gemini's
             `thoughtSignature`, the `encrypted_content` of OpenAI's Responses.
+        encrypted: thoughts that only the vendor can read: Anthropic's `redacted_thinking`, `encrypted_content` too.
     """
 
     role: Role
@@ -62,9 +66,15 @@ class ChatMessage(msgspec.Struct):
     tool_name: str = ""
     reasoning: str = ""
     signature: str = ""
+    encrypted: str = ""
+
+    @property
+    def is_sealed(self) -> bool:
+        """Whether there is something that only the vendor understands, and wants back."""
+        return bool(self.signature or self.encrypted)
 
 
-def messages_of(value: str | Sequence[Mapping[str, object] | ChatMessage]) -> list[ChatMessage]:
+def messages_of(value: str | Sequence[Mapping[str, object] | ChatMessage | Message]) -> list[ChatMessage]:
     """Return the messages that `value` has; a text is one message of the user's.
 
     Raises:
@@ -78,7 +88,44 @@ def messages_of(value: str | Sequence[Mapping[str, object] | ChatMessage]) -> li
     if not value:
         msg = "messages: there is none; give at least one"
         raise ConfigError(msg)
-    return [message_of(each, f"messages[{number}]") for number, each in enumerate(value)]
+    return [message for number, each in enumerate(value) for message in turns_of(each, f"messages[{number}]")]
+
+
+def turns_of(value: object, where: str) -> list[ChatMessage]:
+    """Return the messages that one element of a conversation stands for.
+
+    Raises:
+        ConfigError: it is no message, or an answer that is not whole.
+    """
+    if not isinstance(value, Message):
+        return [message_of(value, where)]
+    if not value.complete:
+        msg = f"{where}: this answer is not whole, so it cannot be answered; ask again, or send its text as a message"
+        raise ConfigError(msg)
+    return said_in(value)
+
+
+def said_in(answer: Message) -> list[ChatMessage]:
+    """Return what the first choice of an answer is in the next request.
+
+    That is one message; several where the vendor has sealed its thoughts more than once, for a message has one seal.
+    Vendors that seal take neighbours of one role for one message.
+    """
+    said = [ChatMessage("assistant")]
+    for part in answer.first.parts:
+        is_thought = part.kind == "reasoning"
+        if is_thought and (part.signature or part.encrypted) and said[-1] != ChatMessage("assistant"):
+            said.append(ChatMessage("assistant"))
+        message = said[-1]
+        if is_thought:
+            message.reasoning += part.text
+        elif part.kind == "tool":
+            message.tool_calls.append(ToolCall(part.tool_id, part.tool_name, part.text))
+        else:
+            message.text += part.text
+        message.signature = message.signature or part.signature
+        message.encrypted = message.encrypted or part.encrypted
+    return said
 
 
 def message_of(value: object, where: str) -> ChatMessage:

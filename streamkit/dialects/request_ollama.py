@@ -45,7 +45,7 @@ def chat_document(request: ChatRequest) -> RequestDocument:
         **common_fields(request),
     }
     dropped += unplaced(request, "parallel_tool_calls", "n")
-    dropped += ["message.signature" for message in messages if message.signature]
+    dropped += ["message.signature" for message in messages if message.is_sealed]
     return document_of(request, "/api/chat", body, dropped, framing="ndjson")
 
 

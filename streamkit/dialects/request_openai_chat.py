@@ -55,7 +55,7 @@ def request_document(request: ChatRequest) -> RequestDocument:
     }
     dropped = unplaced(request, "top_k")
     dropped += ["message.reasoning" for message in messages if message.reasoning]
-    dropped += ["message.signature" for message in messages if message.signature]
+    dropped += ["message.signature" for message in messages if message.is_sealed]
     return document_of(request, "/v1/chat/completions", body, dropped)
 
 

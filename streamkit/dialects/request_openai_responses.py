@@ -57,7 +57,7 @@ def request_document(request: ChatRequest) -> RequestDocument:
         "stream": request.stream,
     }
     dropped = unplaced(request, "top_k", "seed", "stop", "frequency_penalty", "presence_penalty", "n")
-    dropped += ["message.reasoning" for message in messages if message.reasoning and not message.signature]
+    dropped += ["message.reasoning" for message in messages if message.reasoning and not message.is_sealed]
     return document_of(request, "/v1/responses", body, dropped)
 
 
@@ -66,9 +66,9 @@ def items_of(message: ChatMessage) -> Iterator[dict[str, object]]:
     if message.role == "tool":
         yield {"type": "function_call_output", "call_id": message.tool_call_id, "output": message.text}
         return
-    if message.signature:
+    if message.is_sealed:
         summary = [{"type": "summary_text", "text": message.reasoning}] if message.reasoning else []
-        yield {"type": "reasoning", "summary": summary, "encrypted_content": message.signature}
+        yield {"type": "reasoning", "summary": summary, "encrypted_content": message.encrypted or message.signature}
     if message.text or not message.tool_calls:
         yield {"type": "message", "role": message.role, "content": message.text}
     for call in message.tool_calls:

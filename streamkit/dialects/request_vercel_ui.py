@@ -50,7 +50,7 @@ def request_document(request: ChatRequest) -> RequestDocument:
         "trigger": "submit-message",
     }
     dropped = unplaced(request, *AGENTS_BUSINESS)
-    dropped += ["message.signature" for message in messages if message.signature]
+    dropped += ["message.signature" for message in messages if message.is_sealed]
     return document_of(request, "/api/chat", body, dropped)
 
 

@@ -5,8 +5,9 @@ is found in the first bytes, and the dialect in the first records, unless the ca
 
 A read has one time, and where several segments had come by then it is the newest one's: such a read is *unresolved*, as
 what came in it earlier came at a time that nobody knows. Its gap is a gap to the newest segment, not between pieces.
-Unresolved too, and without a gap, is a read that has the very stamp of the one before: one read of the wire brought
-both, as it may bring several records of TLS. No gap is ever a zero that nobody measured.
+Unresolved too, and without a gap, is a read that came with the one before: by its stamp, which is no later, or because
+its segment was counted there. One read of the wire may bring several records of TLS. No gap is ever a zero that nobody
+measured.
 
 Kept are 8 bytes for each read (for the quantiles) and one unfinished record, never the stream.
 """
@@ -71,8 +72,9 @@ class ReadRow(msgspec.Struct, frozen=True, gc=False, tag_field="kind", tag="read
 
 
 class Gaps(msgspec.Struct, frozen=True):
-    """The gaps between reads, in ns: quantiles by the nearest rank, and the longest."""
+    """The gaps before resolved reads, in ns: how many there are, quantiles by the nearest rank, and the longest."""
 
+    count: int
     p50_ns: int
     p90_ns: int
     p99_ns: int
@@ -104,7 +106,7 @@ class Summary(msgspec.Struct, frozen=True, tag_field="kind", tag="summary"):
         framing: how the records lie in the bytes; "auto" where nothing came that showed it.
         dialect: what the records look like; empty where they look like none that is known.
         records_per_read: the mean.
-        gaps: None where there was no gap.
+        gaps: those before reads that are resolved; None where there was none.
         first_byte_ns: when the first read came; None where none did.
         first_record_ns: when the first record was complete.
         cuts: how many reads ended where.
@@ -179,15 +181,17 @@ class ReadLog:
             by_kernel: whether the kernel says so.
             segments: how many TCP segments it was made of, None where nobody counted.
         """
-        is_together = by_kernel and self._last_by_kernel and at_ns == self._last_ns
         gap_ns = None
+        is_together = False
         if self._first_ns is None:
             self._first_ns = at_ns
         else:
+            # Stamps come from another clock, at a rate that is measured each time: one may seem older than that before.
+            is_older = by_kernel and self._last_by_kernel and at_ns <= self._last_ns
+            is_together = is_older or segments == 0  # counted with the read before, and this is its rest
             at_ns = max(at_ns, self._last_ns)
             if not is_together:
                 gap_ns = at_ns - self._last_ns
-                self._gaps.append(gap_ns)
         self._last_ns, self._last_by_kernel = at_ns, by_kernel
         before = (0, 0) if self._cutter is None else (self._cutter.records, self._cutter.bad_records)
         place = self._follow(data)
@@ -197,6 +201,8 @@ class ReadLog:
         if records and self._first_record_ns is None:
             self._first_record_ns = at_ns
         is_resolved = (segments is None or segments <= 1) and not is_together
+        if is_resolved and gap_ns is not None:
+            self._gaps.append(gap_ns)
         self._reads += 1
         self._bytes += len(data)
         self._unresolved += not is_resolved
@@ -229,6 +235,7 @@ class ReadLog:
             at_ns: when.
             detail: more about that, for people.
         """
+        records = 0 if self._cutter is None else self._cutter.records
         if self._cutter is None and self._head:
             self._decide("lines")
         if self._behind_cr is not None:
@@ -236,7 +243,6 @@ class ReadLog:
             self._behind_cr = None
         self._sniffer.finish()
         cutter = self._cutter or CutPlace("none")
-        records = cutter.records
         cutter.finish()
         at_ns = max(at_ns, self._last_ns)
         if cutter.records > records and self._first_record_ns is None:
@@ -328,7 +334,7 @@ def _gaps_of(gaps: array[int]) -> Gaps | None:
     if not gaps:
         return None
     ordered = sorted(gaps)
-    return Gaps(*(quantile_of(ordered, permille) for permille in (500, 900, 990, 1000)))
+    return Gaps(len(ordered), *(quantile_of(ordered, permille) for permille in (500, 900, 990, 1000)))
 
 
 def _tail_of(data: bytes) -> str:

@@ -355,6 +355,71 @@ def test_what_was_recorded_can_be_played(inside: Inside, mock: MockInThread, tmp
     assert (again.code, again.out.decode()) == (0, LINE)
 
 
+@pytest.mark.parametrize("cut", [0, 1, 5, 15])
+def test_a_key_that_the_server_repeats_is_not_recorded(inside: Inside, tmp_path: Path, cut: int) -> None:
+    key = b"my-own-key-12345"
+    head, *records = events(delta({"content": f"You said {key.decode()}."}), delta({}, "stop"), b"[DONE]")
+    wire = head.replace(b"Connection", b"X-Echo: " + key + b"\r\nConnection") + b"".join(records)
+    at = wire.rindex(key) + cut
+    path = tmp_path / "c.cassette"
+    with served_once(wire[:at], wire[at:]) as url:
+        options = ("--model", "m", "--api-key-env", "A_KEY", "--record", str(path))
+        target = f"{url}/v1/chat/completions?x={key.decode()}"
+        result = inside(*CHAT, target, "Hello", *options, env={"A_KEY": key.decode()})
+    assert result.code == 0
+    (recorded,) = read_cassette(path).exchanges
+    assert b"".join([read.data for read in recorded.reads]) == wire.replace(key, b"*" * len(key))
+    assert key not in path.read_bytes()
+
+
+def test_the_question_for_the_dialect_is_not_recorded(inside: Inside, mock: MockInThread, tmp_path: Path) -> None:
+    path = tmp_path / "c.cassette"
+    assert chat(inside, mock, "Hello", "--record", str(path), path="").code == 0
+    assert [entry["method"] for entry in mock.journal][-2:] == ["GET", "POST"]
+    assert [recorded.method for recorded in read_cassette(path).exchanges] == ["POST"]
+
+
+def test_a_refusal_is_an_event_where_events_are_printed(inside: Inside, mock: MockInThread) -> None:
+    result = chat(inside, mock, "Hello", "--json", mocked="fault=status:429")
+    assert result.code == 4
+    (event,) = [json.loads(line) for line in result.out.splitlines()]
+    assert (event["streamkit"], event["status"]) == ("error", 429)
+
+
+@pytest.mark.parametrize("option", ["--max-record-bytes", "--max-message-bytes"])
+def test_a_limit_can_be_set(inside: Inside, mock: MockInThread, option: str) -> None:
+    result = chat(inside, mock, "Hello", option, "10")
+    assert result.code == 3
+    assert "longer than the limit of 10 bytes" in result.err
+
+
+def test_a_tool_call_with_broken_arguments_is_told(inside: Inside) -> None:
+    call: dict[str, object] = {
+        "tool_calls": [{"index": 0, "id": "c1", "function": {"name": "get", "arguments": '{"city":"K'}}]
+    }
+    with served_once(*events(delta(call), delta({}, "tool_calls"), b"[DONE]")) as url:
+        result = inside(*CHAT, f"{url}/v1/chat/completions", "Hello", "--model", "m")
+    assert "[tool get" in result.err
+    assert "the arguments of get are no JSON object" in result.err
+
+
+def test_on_a_terminal_json_is_escaped_too() -> None:
+    ours, theirs = pty.openpty()
+    try:
+        with (
+            mockserver_in_thread(say="a\x9b\x7f\u202eb") as mock,
+            Filter(*CHAT, f"{mock.url}/api/chat", "Hello", "--model", "m", "--json", stdout=theirs) as process,
+        ):
+            assert process.wait().code == 0
+        shown = os.read(ours, 65536).decode()
+    finally:
+        os.close(ours)
+        os.close(theirs)
+    assert not set("\x9b\x7f\u202e") & set(shown)
+    texts = [json.loads(line).get("text", "") for line in shown.splitlines()]
+    assert "a\x9b\x7f\u202eb" in "".join(texts)
+
+
 RECORDED_ENDS = [("fault=reset@token:2", "reset"), ("fault=close@token:2", "fin"), ("fault=status:500", "complete")]
 
 

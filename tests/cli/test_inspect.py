@@ -179,6 +179,7 @@ def test_ctrl_c_sums_up_what_came() -> None:
     assert (result.code, result.err) == (130, "")
     summary = objects(result.out)[-1]
     assert (summary["how"], summary["records"]) == ("interrupted", 1)
+    assert summary["ended_ns"] > objects(result.out)[0]["at_ns"]
 
 
 def test_a_reader_that_leaves_ends_it_while_nothing_comes() -> None:
@@ -253,6 +254,22 @@ def test_a_cassette_whose_body_was_cut(inside: Inside, tmp_path: Path) -> None:
     assert "the body is not whole" in result.complaint
 
 
+def test_a_cassette_that_is_cut_before_its_first_read(inside: Inside, tmp_path: Path) -> None:
+    path = Path(cassette(tmp_path / "cut.cassette", TOLD))
+    path.write_bytes(path.read_bytes()[:100])
+    result = inside(*INSPECT, str(path))
+    assert result.code == 3
+    assert "cut" in result.err
+
+
+def test_a_cassette_whose_header_is_written_otherwise(inside: Inside, tmp_path: Path) -> None:
+    path = Path(cassette(tmp_path / "c.cassette", TOLD))
+    path.write_bytes(
+        path.read_bytes().replace(b'{"kind":"cassette","version":1,', b'{ "version": 1, "kind": "cassette",')
+    )
+    assert objects(inside(*INSPECT, "--json", str(path)).out)[-1]["how"] == "complete"
+
+
 def test_a_broken_cassette(inside: Inside, tmp_path: Path) -> None:
     path = tmp_path / "c"
     path.write_text('{"kind":"cassette","version":9}\n')
@@ -267,6 +284,10 @@ MISTAKES = [
     (["--framing", "xml", "-"], "xml"),
     (["--exchange", "1", "-"], "--exchange does nothing without a cassette"),
     (["--prompt", "Hi", "-"], "--prompt would do nothing: give a URL"),
+    (["--dialect", "gemini", "--connect-timeout", "5s", "-"], "--dialect, --connect-timeout would do nothing"),
+    (["http://127.0.0.1:1/x#y"], "fragment"),
+    (["http://127.0.0.1:1/x", "--dialect", "klingon"], "no dialect 'klingon'"),
+    (["http://127.0.0.1:1/api/chat", "--prompt", " "], "prompt is empty"),
     (["http://127.0.0.1:1/v1/chat/completions"], "add --prompt TEXT, or --data JSON"),
     (["http://127.0.0.1:1/", "--prompt", "a", "--data", "{}"], "two bodies"),
     (["http://127.0.0.1:1/x", "--prompt", "a"], "--dialect"),
@@ -341,6 +362,13 @@ def test_a_refusal_is_shown_and_is_exit_4(inside: Inside, mock: MockInThread) ->
     result = inside(*INSPECT, "--json", mock.url + PATH, "--data", "{}", "--header", "X-Mock=fault=status:429")
     check_refusal(result, 429)
     assert objects(result.out)[-1]["bytes"] > 0
+
+
+def test_a_header_that_is_given_takes_the_keys_place(inside: Inside, mock: MockInThread) -> None:
+    options = ("--api-key-env", "A_KEY", "--header", "Authorization=Bearer other", "--data", "{}")
+    inside(*INSPECT, mock.url + PATH, *options, env={"A_KEY": "sk-s3cr3t"})
+    names = [name.lower() for name, _ in mock.journal[-1]["headers"]]
+    assert names.count("authorization") == 1
 
 
 def test_a_get_where_a_post_is_wanted_has_a_hint(inside: Inside, mock: MockInThread) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from typing import Any
 
 import pytest
 from trio.testing import MockClock, wait_all_tasks_blocked
@@ -77,6 +78,49 @@ async def test_a_refusal_without_end_is_read_for_a_while_only() -> None:
             async with served.chat():
                 pytest.fail("the block must not begin")
     assert len(str(caught.value)) < 1000
+
+
+async def test_a_refusal_in_a_coding_that_is_not_known_is_not_said_to_be_empty() -> None:
+    error = await refusal(plain(b"500 Oh", b"\x8b\x02\x80\x00\x01\x02", b"Content-Encoding: br"))
+    assert error.message == "Internal Server Error (a body of 6 bytes that says nothing readable)"
+
+
+async def test_a_refusal_that_is_not_in_its_coding_is_read_as_it_is() -> None:
+    error = await refusal(plain(b"404 Not Found", b'{"error":"No such model."}', b"Content-Encoding: gzip"))
+    assert error.message == "No such model."
+
+
+KEY = "my-own-key-12345"
+
+ECHOES = {
+    "refusal": plain(b"401 Unauthorized", b'{"error":{"message":"Bad key %b.","code":"%b"}}' % ((KEY.encode(),) * 2)),
+    "document": plain(b"200 OK", b'{"error":"Bad key %b."}' % KEY.encode(), b"Content-Type: application/json"),
+    "page": plain(b"200 OK", b"<p>Bad key %b." % KEY.encode(), b"Content-Type: text/html"),
+    "redirect": plain(b"302 Found", b"", b"Location: /login?next=%b" % KEY.encode()),
+    "stream": SSE + chunk(b'data: {"error":{"message":"Bad key %b."}}\n\n' % KEY.encode()),
+}
+
+
+@pytest.mark.parametrize("where", ["api_key", "header", "query"])
+@pytest.mark.parametrize("wire", ECHOES.values(), ids=ECHOES)
+async def test_a_key_that_the_server_repeats_is_not_in_the_error(wire: bytes, where: str) -> None:
+    url = "http://server.test/v1/chat/completions" + (f"?key={KEY}" if where == "query" else "")
+    given: dict[str, dict[str, Any]] = {"api_key": {"api_key": KEY}, "header": {"headers": {"X-Auth-Token": KEY}}}
+    options = given.get(where, {})
+    async with serving(answering(wire)) as served:
+        with pytest.raises((StatusError, DecodeError), match=r"\[a key\]") as caught:
+            async with served.chat(url, dialect="openai-chat", **options) as chat:
+                await anext(chat)
+    assert KEY not in str(caught.value)
+    assert KEY not in repr(caught.value)
+
+
+async def test_a_key_that_is_a_common_word_does_not_make_words_disappear() -> None:
+    wire = plain(b"404 Not Found", b'{"error":"ollama has no such model"}')
+    async with serving(answering(wire)) as served:
+        with pytest.raises(StatusError, match="ollama has no such model"):
+            async with served.chat(api_key="ollama"):
+                pytest.fail("the block must not begin")
 
 
 @pytest.mark.parametrize("status", [b"301 Moved", b"302 Found", b"307 Temporary", b"308 Permanent"])

@@ -1,15 +1,19 @@
-"""From what a caller says to a request, and what is said to what makes no sense. Nothing is sent here."""
+"""From what a caller says to a request, and what is said to what makes no sense."""
 
 from __future__ import annotations
+
+import re
 
 import msgspec
 import pytest
 
 from streamkit.client.asking import headers_of, request_of, split_url, tools_of
 from streamkit.client.open import open_chat
+from streamkit.dialects.events import Text
 from streamkit.dialects.registry import get_dialect
 from streamkit.dialects.requests import ChatMessage, ChatRequest, Tool
-from streamkit.errors import ConfigError
+from streamkit.errors import ConfigError, StatusError
+from tests.client.peers import LAST, SSE, Server, answering, chunk, serving
 
 ASKED = ChatRequest(model="m", messages=[ChatMessage("user", "Hi")], max_tokens=10)
 
@@ -25,6 +29,49 @@ TARGETS = {
     ("gemini/json-array", "https://a"): "/v1beta/models/m:streamGenerateContent",
     ("gemini", "https://a/?key=k"): "/v1beta/models/m:streamGenerateContent?key=k&alt=sse",
 }
+
+
+GEMINI = "http://server.test/v1beta/models/m:streamGenerateContent"
+
+FRAMINGS = {
+    GEMINI: "json-array",
+    f"{GEMINI}?alt=sse": "sse",
+    f"{GEMINI}?key=k&alt=sse": "sse",
+    f"{GEMINI}?alt=json": "json-array",
+}
+
+
+@pytest.mark.parametrize("dialect", ["auto", "gemini", "gemini/json-array"])
+@pytest.mark.parametrize(("url", "framing"), FRAMINGS.items(), ids=FRAMINGS)
+async def test_a_url_that_names_its_framing_is_read_in_it(url: str, framing: str, dialect: str) -> None:
+    document = b'{"candidates":[{"content":{"role":"model","parts":[{"text":"Hi"}]},"finishReason":"STOP","index":0}]}'
+    wire = b"data: %b\r\n\r\n" % document if framing == "sse" else b"[%b]" % document
+    media_type = b"text/event-stream" if framing == "sse" else b"application/json"
+    head = SSE.replace(b"text/event-stream", media_type)
+    async with serving(answering(head + chunk(wire) + LAST)) as served, served.chat(url, dialect=dialect) as chat:
+        assert [event.text async for event in chat if isinstance(event, Text)] == ["Hi"]
+    assert chat.request.url == url
+    assert ("Accept", media_type.decode()) in chat.request.headers
+
+
+@pytest.mark.parametrize(("dialect", "key"), [("ag-ui", "threadId"), ("vercel-ui", "id")])
+async def test_two_who_begin_alike_do_not_share_a_conversation(dialect: str, key: str) -> None:
+    ids: list[str] = []
+
+    async def serve(server: Server) -> None:
+        request = await server.request()
+        ids.append(msgspec.json.decode(request.partition(b"\r\n\r\n")[2])[key])
+        await server.send(b"HTTP/1.1 503 Busy\r\nContent-Length: 0\r\n\r\n")
+        await server.left()
+
+    async with serving(serve, serve, serve) as served:
+        for options in ({}, {}, {"id": "mine"}):
+            with pytest.raises(StatusError):
+                async with served.chat(dialect=dialect, **options):
+                    pytest.fail("the block must not begin")
+    assert len(set(ids)) == 3
+    assert re.fullmatch(r"[0-9a-f]{32}", ids[0])
+    assert ids[2] == "mine"
 
 
 @pytest.mark.parametrize(("asked", "target"), TARGETS.items(), ids=map(str, TARGETS))
@@ -129,7 +176,8 @@ def test_what_is_no_tool_is_refused_with_its_place(tool: dict[str, object], wher
 WRONG: dict[str, tuple[dict[str, object], str]] = {
     "url": ({"url": "localhost:11434"}, "http or https"),
     "user": ({"url": "http://me:hush@a.test"}, "user or password"),
-    "fragment": ({"url": "http://a.test/#x"}, "fragment"),
+    "fragment": ({"url": "http://a.test/#x"}, "no server ever sees"),
+    "fragment of a query": ({"url": "http://a.test/?a=b#x"}, "no server ever sees"),
     "query": ({"url": "http://a.test/?q=a b"}, "percent-encoded"),
     "dialect": ({"dialect": "klingon"}, "no dialect 'klingon'"),
     "framing": ({"dialect": "openai-chat/ndjson"}, "not as 'ndjson'"),
@@ -141,6 +189,11 @@ WRONG: dict[str, tuple[dict[str, object], str]] = {
     "extra": ({"extra": {"a": float("nan")}}, "JSON"),
     "record": ({"max_record_bytes": 0}, "max_record_bytes"),
     "header": ({"headers": {"A B": ""}}, "headers"),
+    "headers": ({"headers": "abc"}, "headers: expected pairs"),
+    "header's value": ({"headers": {"A": 7}}, "headers: expected pairs"),
+    "no key": ({"api_key": None}, "api_key: expected a text"),
+    "no url": ({"url": None}, "url: expected a text"),
+    "timeouts": ({"timeouts": 3}, r"timeouts: expected Timeouts"),
 }
 
 

@@ -244,6 +244,14 @@ async def test_the_response_tells_status_headers_ids_and_trailers() -> None:
         assert response.url == "http://server.test/api/chat"
 
 
+async def test_a_response_does_not_show_its_cookies() -> None:
+    head = NDJSON.replace(b"Transfer", b"Set-Cookie: a=hush\r\nTransfer")
+    async with serving(answering(head, chunk(HEL + DONE) + LAST)) as served, served.chat() as chat:
+        assert "hush" not in repr(chat.response)
+        assert "200" in repr(chat.response)
+        assert chat.response.header("Set-Cookie") == "a=hush"
+
+
 async def test_the_request_is_what_was_sent_and_shows_no_key() -> None:
     asked: list[bytes] = []
 

@@ -6,7 +6,8 @@ import gzip
 from collections.abc import Awaitable, Callable
 
 import pytest
-from trio.testing import MockClock, wait_all_tasks_blocked
+import trio
+from trio.testing import MockClock, assert_checkpoints, wait_all_tasks_blocked
 
 from streamkit.client.chat import Chat
 from streamkit.dialects.events import End, Error, Event, Finish, Text
@@ -152,7 +153,8 @@ async def test_a_message_over_its_bound_fails_after_what_fits() -> None:
     async with serving(answering(NDJSON, chunk(HEL * 300))) as served, served.chat(max_message_bytes=500) as chat:
         events, error = await failure(chat)
     assert isinstance(error, LimitExceeded)
-    assert 100 < len([event for event in events if isinstance(event, Text)]) < 167
+    assert 100 < len([event for event in events if isinstance(event, Text)]) < 169
+    assert "".join([event.text for event in events if isinstance(event, Text)]) == chat.text
     assert chat.message.error is not None
     assert not chat.message.complete
 
@@ -172,6 +174,26 @@ async def test_a_gzip_bomb_stops_at_the_bound_of_a_record() -> None:
     async with serving(answering(head, chunk(bomb))) as served, served.chat(max_record_bytes=2_000_000) as chat:
         _, error = await failure(chat)
     assert isinstance(error, LimitExceeded)
+
+
+async def test_what_inflates_to_many_times_its_size_comes_piece_by_piece() -> None:
+    head = SSE.replace(b"Transfer", b"Content-Encoding: gzip\r\nTransfer")
+    bomb = gzip.compress(b":\n\n" * 100_000)
+    assert len(bomb) < 1000
+    async with serving(answering(head, chunk(bomb))) as served, served.chat(dialect="openai-chat") as chat:
+        batch = await chat.receive_batch()
+        assert 1000 < len(batch) <= 65536 / 3 + 1
+        with trio.CancelScope() as scope:
+            scope.cancel()
+            await chat.receive_batch()
+        assert scope.cancelled_caught
+        count = len(batch)
+        while count < 100_000:
+            with assert_checkpoints():
+                batch = await chat.receive_batch()
+            assert len(batch) <= 65536 / 3 + 1
+            count += len(batch)
+        assert count == 100_000
 
 
 async def test_bytes_that_are_not_in_their_coding_are_an_error() -> None:

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import pytest
+import trio
 from trio.testing import MockClock  # noqa: TC002 - pytest-trio looks at the clock, not at its annotation
 
 from mockserver import open_mockserver
 from streamkit.client.open import open_chat
 from streamkit.client.timeouts import Timeouts
-from streamkit.errors import ConfigError, ConnectError, StatusError, TotalTimeout
+from streamkit.errors import (
+    ConfigError,
+    ConnectError,
+    DisconnectedError,
+    IdleTimeout,
+    ProtocolError,
+    RemoteError,
+    StatusError,
+    StreamTimeout,
+    TotalTimeout,
+)
 from tests.client.peers import DONE, HEL, LAST, NDJSON, Serve, Server, answering, chunk, serving
 
 VERSION = b'HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 19\r\n\r\n{"version":"0.9.1"}'
@@ -80,7 +91,7 @@ async def test_what_answers_as_openai_does_is_one(first: bytes, base: str) -> No
 
 async def test_a_server_that_answers_neither_wants_its_dialect_named() -> None:
     async with serving(answering(NOT_FOUND), answering(PAGE)) as served:
-        with pytest.raises(ConfigError, match="name it, for instance dialect='openai-chat'"):
+        with pytest.raises(ConfigError, match="name the dialect, for instance openai-chat"):
             async with served.chat("http://server.test", dialect="auto"):
                 pytest.fail("the block must not begin")
 
@@ -112,9 +123,63 @@ async def test_a_server_that_does_not_answer_is_not_waited_for_without_end(autoj
         with pytest.raises(TotalTimeout):
             async with served.chat("http://server.test", dialect="auto", timeouts=Timeouts(total_s=12)):
                 pytest.fail("the block must not begin")
-    async with serving(silent, silent) as served:
-        with pytest.raises(ConfigError, match="name it"):
+    async with serving(silent, answering(NOT_FOUND)) as served:
+        with pytest.raises(ConfigError, match="name the dialect"):
             async with served.chat("http://server.test", dialect="auto", timeouts=Timeouts(first_token_s=3)):
+                pytest.fail("the block must not begin")
+    assert trio.current_time() == pytest.approx(12 + 3, abs=0.01)
+
+
+async def reset(server: Server) -> None:
+    await server.request()
+    server.stream.abort()
+
+
+BROKEN: dict[str, tuple[Serve, type[RemoteError], str]] = {
+    "silent": (silent, IdleTimeout, "nothing came for 10 s"),
+    "reset": (reset, DisconnectedError, "was lost"),
+    "no http": (answering(b"SSH-2.0-OpenSSH_9.2\r\n"), ProtocolError, "no HTTP"),
+    "bad gateway": (answering(NOT_FOUND.replace(b"404 Not Found", b"502 Bad Gateway")), StatusError, "status 502"),
+}
+
+
+@pytest.mark.parametrize(("serve", "kind", "said"), BROKEN.values(), ids=BROKEN)
+async def test_a_server_that_is_broken_is_no_mistake_of_the_callers(
+    autojump_clock: MockClock, serve: Serve, kind: type[RemoteError], said: str
+) -> None:
+    async with serving(serve, serve) as served:
+        with pytest.raises(kind, match=said):
+            async with served.chat("http://server.test", dialect="auto"):
+                pytest.fail("the block must not begin")
+    async with serving(serve, answering(MODELS), answering(NOT_FOUND)) as served:
+        with pytest.raises(StatusError, match="404"):  # to the chat itself
+            async with served.chat("http://server.test", dialect="auto"):
+                pytest.fail("the block must not begin")
+
+
+@pytest.mark.parametrize(("total_s", "kind"), [(2, TotalTimeout), (None, StreamTimeout)])
+async def test_an_answer_that_never_ends_is_no_mistake_of_the_callers(
+    autojump_clock: MockClock, total_s: float | None, kind: type[StreamTimeout]
+) -> None:
+    async def drip(server: Server) -> None:
+        await server.request()
+        await server.send(b'HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\n{"version":')
+        while True:
+            await trio.sleep(0.3)
+            await server.send(b" ")
+
+    async with serving(drip, drip) as served:
+        with pytest.raises(kind):
+            async with served.chat("http://server.test", dialect="auto", timeouts=Timeouts(total_s=total_s)):
+                pytest.fail("the block must not begin")
+    assert trio.current_time() == pytest.approx(total_s or 20, abs=0.1)
+
+
+async def test_the_refusal_of_a_key_is_told_although_its_text_never_ends(autojump_clock: MockClock) -> None:
+    wire = b'HTTP/1.1 401 Unauthorized\r\nContent-Length: 500\r\n\r\n"No key."'
+    async with serving(answering(wire)) as served:
+        with pytest.raises(StatusError, match=r"No key\."):
+            async with served.chat("http://server.test", dialect="auto"):
                 pytest.fail("the block must not begin")
 
 

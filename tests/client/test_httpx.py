@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import builtins
+import gc
 import socket
 from collections.abc import AsyncIterator
 
 import httpx
 import pytest
+import trio
 
 from mockserver import open_mockserver
 from streamkit.client.chat import Chat
@@ -127,6 +129,47 @@ async def test_any_other_redirect_is_a_refusal_that_says_where_to(status: int, f
         with pytest.raises(StatusError, match="/moved"):
             async with open_chat(URL, model="m", messages="Hi", transport=client):
                 pytest.fail("the block must not begin")
+
+
+async def test_a_redirect_on_the_same_server_keeps_a_cookie_and_elsewhere_no_http_is_not_followed() -> None:
+    asked: list[httpx.Request] = []
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        asked.append(request)
+        return httpx.Response(307, headers={"Location": "/other" if len(asked) == 1 else "ftp://server.test/x"})
+
+    async with client_of(handle, follow_redirects=True) as client:
+        options = {"messages": "Hi", "model": "m", "transport": client, "headers": {"Cookie": "a=b"}}
+        with pytest.raises(StatusError, match="ftp://server"):
+            async with open_chat(URL, **options):  # type: ignore[arg-type]
+                pytest.fail("the block must not begin")
+    assert [request.headers["Cookie"] for request in asked] == ["a=b", "a=b"]
+
+
+async def test_a_redirect_that_changes_the_method_has_no_advice_that_does_not_help() -> None:
+    async with client_of(lambda _: httpx.Response(302, headers={"Location": "/x"})) as client:
+        with pytest.raises(StatusError) as caught:
+            async with open_chat(URL, messages="Hi", model="m", transport=client):
+                pytest.fail("the block must not begin")
+    assert "httpx" not in str(caught.value)
+
+
+@pytest.mark.filterwarnings("error::pytest.PytestUnraisableExceptionWarning")
+async def test_a_request_that_breaks_off_leaves_nothing_to_collect() -> None:
+    listener = await trio.open_tcp_listeners(0, host="127.0.0.1")
+
+    async def serve() -> None:
+        peer = await listener[0].accept()
+        await peer.receive_some(1)
+        await peer.aclose()
+
+    async with trio.open_nursery() as nursery, listener[0]:
+        nursery.start_soon(serve)
+        url = f"http://127.0.0.1:{listener[0].socket.getsockname()[1]}/api/chat"
+        with pytest.raises(DisconnectedError):
+            async with open_chat(url, messages="x" * 16_000_000, model="m", transport="httpx"):
+                pytest.fail("the block must not begin")
+    gc.collect()
 
 
 async def test_redirects_in_a_circle_come_to_an_end() -> None:

@@ -150,6 +150,29 @@ async def test_a_conversation_with_a_tools_result_goes_on() -> None:
             assert chat.text == SAID
 
 
+@pytest.mark.parametrize("dialect", ["ollama-chat", "openai-chat", "openai-responses", "anthropic", "gemini"])
+async def test_a_second_turn_begins_with_the_first_ones_answer(dialect: str) -> None:
+    question = {"role": "user", "content": "How is the weather?"}
+    bodies: list[bytes] = []
+    async with open_mockserver(call='weather:{"city":"Köln"}', reasoning=4) as mock:
+        async with chat_with(mock, dialect, messages=[question], tools=[WEATHER], reasoning=True) as chat:
+            _, error = await told(chat)
+            assert error is None
+        call = chat.message.tool_calls[0]
+        result = {"role": "tool", "tool_call_id": call.tool_id, "tool_name": "weather", "content": "Rain."}
+        turns = [question, chat.message, result]
+        async with chat_with(mock, dialect, messages=turns, tools=[WEATHER], reasoning=True) as again:
+            bodies.append(again.request.body)
+            _, error = await told(again)
+            assert error is None
+    (body,) = bodies
+    assert "Köln".encode() in body
+    assert b"Rain." in body
+    for part in chat.message.first.parts:
+        assert part.signature.encode() in body
+        assert part.encrypted.encode() in body
+
+
 FAULTS: dict[str, type[StreamkitError]] = {
     "reset@token:3": DisconnectedError,
     "close@token:3": DisconnectedError,

@@ -13,6 +13,7 @@ from streamkit.client.open import open_chat
 from streamkit.client.own import HTTPTransport
 from streamkit.dialects.events import Text
 from streamkit.errors import ConfigError, ConnectError, StatusError
+from streamkit.http.stream import TimedRead
 from tests.client.peers import DONE, HEL, LAST, NDJSON, ROLE, Serve, Served, Server, answering, chunk, serving
 
 ANSWER = (NDJSON, chunk(ROLE), chunk(HEL), chunk(DONE) + LAST)
@@ -55,6 +56,21 @@ async def test_a_long_request_goes_out_whole_although_the_answer_began() -> None
 
     async with serving(serve) as served, served.chat(messages="x" * 2_000_000) as chat:
         assert [event.text async for event in chat if isinstance(event, Text)] == ["Hel"]
+
+
+@pytest.mark.parametrize("kind", [ValueError, KeyboardInterrupt])
+async def test_what_a_hook_raises_while_the_head_comes_is_raised_as_it_is(kind: type[BaseException]) -> None:
+    def tap(_: TimedRead) -> None:
+        raise kind("mine")
+
+    raised: list[BaseException] = []
+    async with serving(answering(*ANSWER)) as served:
+        try:
+            async with served.chat(on_read=tap):
+                pytest.fail("the block must not begin")
+        except (ValueError, KeyboardInterrupt) as error:
+            raised.append(error)
+    assert [(type(error), str(error)) for error in raised] == [(kind, "mine")]
 
 
 async def test_cancelling_before_the_head_leaves_at_once() -> None:

@@ -10,17 +10,20 @@ import trio
 from trio.testing import MockClock, wait_all_tasks_blocked
 
 from streamkit.client.own import HTTPTransport
-from streamkit.client.timeouts import Deadlines, Timeouts
+from streamkit.client.timeouts import GRACE_S, Deadlines, Timeouts
 from streamkit.dialects.events import End, Event, Finish, PartStart, Ping, Reasoning, Start, Text, ToolArgs, Usage
 from streamkit.errors import (
     ConfigError,
     ConnectTimeout,
+    DecodeError,
     FirstTokenTimeout,
     IdleTimeout,
+    StatusError,
     StreamTimeout,
     TotalTimeout,
 )
 from streamkit.http.memory import MemoryStream
+from streamkit.http.stream import TimedRead
 from tests.client.peers import DONE, HEL, LAST, LO, NDJSON, ROLE, SSE, Server, chunk, serving
 
 PING = b": still here\n\n"
@@ -178,14 +181,78 @@ async def test_a_chat_that_took_too_long_is_closed_and_stays_failed(autojump_clo
         assert left == ["reset"]
 
 
-async def test_a_refusal_that_never_ends_is_told_all_the_same(autojump_clock: MockClock) -> None:
-    head = b"HTTP/1.1 429 Too Many Requests\r\nContent-Length: 500\r\n\r\n"
-    async with serving(at((0, head + b'{"error":"slow down'))) as served:
-        with pytest.raises(Exception, match="429") as caught:
-            async with served.chat(timeouts=Timeouts(first_token_s=3)):
+@pytest.mark.parametrize(
+    ("limits", "seconds"),
+    [({}, 10), ({"first_token_s": 3}, 3), ({"idle_s": 3}, 5), ({"total_s": 3}, 3), ({"total_s": 30}, 10)],
+    ids=str,
+)
+async def test_a_refusal_that_never_ends_is_told_in_time(
+    autojump_clock: MockClock, limits: dict[str, float], seconds: float
+) -> None:
+    head = b"HTTP/1.1 429 Too Many Requests\r\nContent-Length: 500\r\nRetry-After: 7\r\n\r\n"
+    async with serving(at((0, head + b'{"error":'), (2, b'"slow down'))) as served:
+        with pytest.raises(StatusError, match="429") as caught:
+            async with served.chat(timeouts=Timeouts(**limits)):
                 pytest.fail("the block must not begin")
-    assert type(caught.value).__name__ == "StatusError"
-    assert trio.current_time() == pytest.approx(10, abs=0.01)
+    assert caught.value.retry_after_s == 7
+    assert "slow down" in caught.value.message
+    assert trio.current_time() == pytest.approx(seconds, abs=0.01)
+
+
+INTERIM = b"HTTP/1.1 103 Early Hints\r\n\r\n"
+
+
+async def test_a_head_that_comes_in_pieces_is_no_silence(autojump_clock: MockClock) -> None:
+    head = [(2.0 * number, piece) for number, piece in enumerate([INTERIM, INTERIM, NDJSON[:9], NDJSON[9:]], 1)]
+    _, error, took_s = await timing(at(*head, (10, chunk(DONE) + LAST)), Timeouts(idle_s=2.5))
+    assert error is None
+    assert took_s == pytest.approx(10, abs=0.01)
+    _, error, took_s = await timing(at(*head), Timeouts(idle_s=2.5))
+    assert isinstance(error, IdleTimeout)
+    assert took_s == pytest.approx(8 + 2.5, abs=0.01)
+
+
+async def test_a_document_that_comes_in_pieces_is_no_silence(autojump_clock: MockClock) -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 7\r\n\r\n"
+    steps = [(0.0, head), *((float(second), b" ") for second in (2, 4, 6, 8)), (10.0, b"[1]")]
+    with pytest.raises(DecodeError, match="one document"):
+        await timing(at(*steps), Timeouts(idle_s=2.5), "openai-chat")
+
+
+@pytest.mark.parametrize(
+    ("limits", "kind", "seconds"),
+    [({"first_token_s": 0.5}, FirstTokenTimeout, 0.5), ({"total_s": 2}, TotalTimeout, 2)],
+    ids=str,
+)
+async def test_a_server_that_never_pauses_does_not_outlast_a_limit(
+    autojump_clock: MockClock, limits: dict[str, float], kind: type[StreamTimeout], seconds: float
+) -> None:
+    async def serve(server: Server) -> None:
+        await server.request()
+        await server.send(SSE, *([chunk(PING)] * 500), chunk(OPENAI_DONE) + LAST)
+        await server.left()
+
+    def takes_a_while(_: TimedRead) -> None:
+        autojump_clock.jump(0.01)
+
+    async with serving(serve) as served:
+        with pytest.raises(kind):
+            async with served.chat(dialect="openai-chat", timeouts=Timeouts(**limits), on_read=takes_a_while) as chat:
+                assert [event async for event in chat]
+    assert trio.current_time() == pytest.approx(seconds + GRACE_S, abs=0.03)
+
+
+async def test_what_came_in_time_is_read_however_slowly(autojump_clock: MockClock) -> None:
+    deadlines = Deadlines(Timeouts(total_s=1))
+    deadlines.sending()
+    for _ in range(100):
+        await trio.sleep(60)
+        with deadlines.waiting():
+            autojump_clock.jump(GRACE_S / 100.5)
+    with pytest.raises(TotalTimeout), deadlines.waiting():
+        await trio.sleep_forever()
+    with pytest.raises(TotalTimeout), deadlines.waiting():
+        pytest.fail("there is no grace left")
 
 
 NO_TOKENS: list[Event] = [Start(), PartStart(0, "text"), Text(0, ""), Reasoning(0, ""), Usage(input_total=7), Ping()]

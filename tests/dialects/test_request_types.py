@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
-from pathlib import Path
 from typing import Any
 
 import ag_ui.core
@@ -18,10 +15,8 @@ from openai.types.chat import completion_create_params as chat_create_params
 from openai.types.responses import response_create_params
 from pydantic import TypeAdapter, ValidationError
 
-from streamkit.dialects.requests import ChatMessage, ChatRequest, Tool, ToolCall
+from streamkit.dialects.requests import ChatMessage, ChatRequest
 from tests.dialects.asked import PROMPTS, body_of, conversations, requests
-
-NODE = Path(__file__).parent / "node"
 
 FEW = settings(max_examples=settings().max_examples // 4)  # the types are slow
 CHATS = requests(conversations(tools=True), tools=True)
@@ -132,42 +127,3 @@ def test_a_field_that_a_type_does_not_know_is_noticed() -> None:
     wrong = ChatRequest(model="m", messages=[ChatMessage("user", "x")], extra={"messages": [{"role": "bot"}]})
     with pytest.raises(ValidationError):
         check(CHAT, streamed("openai-chat", wrong))
-
-
-@pytest.mark.needs("node")
-def test_the_ai_sdk_takes_vercel_ui_messages_and_understands_them() -> None:
-    if not (NODE / "node_modules" / "ai").is_dir():
-        pytest.skip(f"no SDKs in {NODE}/node_modules: npm ci in tests/dialects/node puts them there")
-    request = ChatRequest(
-        messages=[
-            ChatMessage("system", "Be brief."),
-            ChatMessage("user", "Weather?"),
-            ChatMessage("assistant", "Look.", [ToolCall("a", "weather", '{"city":"Rome"}'), ToolCall("b", "time")]),
-            ChatMessage("tool", '{"celsius":21}', tool_call_id="a"),
-            ChatMessage("tool", "noon", tool_call_id="b"),
-            ChatMessage("assistant", "Warm.", reasoning="Hm."),
-            ChatMessage("user", "Thanks."),
-        ],
-        tools=[Tool("weather")],
-        tool_choice="none",
-    )
-    program = (
-        "import {convertToModelMessages, validateUIMessages} from 'ai';"
-        "const messages = await validateUIMessages({messages: JSON.parse(process.argv[1])});"
-        "console.log(JSON.stringify(await convertToModelMessages(messages)));"
-    )
-    messages = json.dumps(body_of("vercel-ui", request)["messages"])
-    ran = subprocess.run(
-        ["node", "--input-type=module", "-e", program, messages],  # noqa: S607 - found by the marker
-        cwd=NODE,
-        capture_output=True,
-        timeout=60,
-        check=False,
-    )
-    assert ran.returncode == 0, ran.stderr.decode()
-    understood = json.loads(ran.stdout)
-    assert [message["role"] for message in understood] == ["system", "user", "assistant", "tool", "assistant", "user"]
-    call, other = understood[2]["content"][1:]
-    assert (call["toolCallId"], call["toolName"], call["input"]) == ("a", "weather", {"city": "Rome"})
-    assert (other["toolName"], other["input"]) == ("time", {})
-    assert [result["output"]["value"] for result in understood[3]["content"]] == [{"celsius": 21}, "noon"]

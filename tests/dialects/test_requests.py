@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from streamkit.dialects.message import Choice, Message, Part
 from streamkit.dialects.registry import DIALECTS
 from streamkit.dialects.requests import ChatMessage, ChatRequest, ResponseSchema, Tool, ToolCall, messages_of
 from streamkit.errors import ConfigError
@@ -648,3 +649,28 @@ def test_messages_are_read_in_their_widespread_forms() -> None:
 def test_messages_in_another_form_are_refused_and_it_says_where(value: Any, message: str) -> None:  # noqa: ANN401 - wrong
     with pytest.raises(ConfigError, match=message):
         messages_of(value)
+
+
+def test_an_answer_stands_for_what_the_assistant_said() -> None:
+    parts = [
+        Part("reasoning", "Hm.", signature="s1", complete=True),
+        Part("reasoning", encrypted="e1", complete=True),
+        Part("text", "It ", complete=True),
+        Part("text", "rains.", complete=True),
+        Part("tool", '{"a":1}', tool_id="c1", tool_name="add", complete=True),
+    ]
+    answer = Message(choices=[Choice(0, parts)], complete=True)
+    assert messages_of([answer]) == [
+        ChatMessage("assistant", reasoning="Hm.", signature="s1"),
+        ChatMessage("assistant", "It rains.", [ToolCall("c1", "add", '{"a":1}')], encrypted="e1"),
+    ]
+    asked = ChatRequest(messages=messages_of([ChatMessage("user", "Hi"), answer]), model="m")
+    body = body_of("anthropic", asked)
+    assert [block["type"] for block in body["messages"][1]["content"]] == [
+        *("thinking", "redacted_thinking", "text", "tool_use"),
+    ]
+
+
+def test_an_answer_that_is_not_whole_cannot_be_answered() -> None:
+    with pytest.raises(ConfigError, match=r"messages\[1\]: this answer is not whole"):
+        messages_of([ChatMessage("user", "Hi"), Message(choices=[Choice(0, [Part("text", "It r")])])])

@@ -252,7 +252,8 @@ def test_a_stream_that_is_left_early_is_cancelled_upstream(leave: Callable[[str]
     pair.mock.configure(tokens=9, gate="never-opened@token:3")
     leave(pair.gateway.url)
     (entry,) = entries_of(pair.mock)
-    assert (entry["outcome"], entry["tokens"]) == ("client-left", 3)
+    assert entry["outcome"] == "client-left"
+    assert 1 <= entry["tokens"] <= 3  # an SDK may be content with the first
 
 
 # ----------------------------------------------------------------------------------------------------------- under trio

@@ -118,7 +118,7 @@ def test_a_stream_of_events() -> None:
     assert summary.records == 3
     assert math.isclose(summary.records_per_read, 0.75)
     assert (summary.framing, summary.dialect) == ("sse", "openai-chat")
-    assert summary.gaps == Gaps(3 * MS, 20 * MS, 20 * MS, 20 * MS)
+    assert summary.gaps == Gaps(3, 3 * MS, 20 * MS, 20 * MS, 20 * MS)
     assert (summary.first_byte_ns, summary.first_record_ns, summary.ended_ns) == (8 * MS, 10 * MS, 33 * MS)
     assert summary.cuts == CutCounts(character=0, crlf=1, record=1, between=2)
     assert summary.problem == ""
@@ -188,6 +188,33 @@ def test_nothing_came() -> None:
     assert summary.records_per_read == 0
 
 
+@pytest.mark.parametrize(("kernel_ns", "segments"), [(400, 1), (399, 1), (400, 0), (450, 0)])
+def test_what_came_with_the_read_before_has_no_gap(kernel_ns: int, segments: int) -> None:
+    log = ReadLog()
+    log.take(TimedRead(b"1\n", 500, 400, 1))
+    row = log.take(TimedRead(b"2\n", 900, kernel_ns, segments))
+    assert (row.gap_ns, row.is_resolved) == (None, False)
+    summary = log.finish("complete", 2000)
+    assert (summary.gaps, summary.unresolved_reads) == (None, 1)
+
+
+def test_gaps_that_are_no_measurement_are_not_summed_up() -> None:
+    log = ReadLog()
+    for kernel_ns, segments in [(100, 1), (200, 1), (9_000, 20), (9_100, 1)]:
+        log.take(TimedRead(b"1\n", kernel_ns, kernel_ns, segments))
+    gaps = log.finish("complete", 10_000).gaps
+    assert gaps is not None
+    assert (gaps.count, gaps.p50_ns, gaps.max_ns) == (2, 100, 100)
+
+
+@pytest.mark.parametrize("data", [b"\r", b"\n\n"])
+def test_a_record_that_only_the_end_shows_has_the_time_of_the_end(data: bytes) -> None:
+    log = ReadLog()
+    log.read(data, 100)
+    summary = log.finish("eof", 200)
+    assert (summary.records > 0) == (summary.first_record_ns is not None)
+
+
 def test_the_kernels_time_counts_where_there_is_one() -> None:
     log = ReadLog()
     early = log.take(TimedRead(b"1\n", 500, 400, 1), origin_ns=100)
@@ -207,7 +234,7 @@ def test_reads_with_one_stamp_came_together_and_have_no_gap_of_zero() -> None:
     rows = [log.take(read) for read in reads]
     assert [(row.gap_ns, row.is_resolved) for row in rows] == [(None, True), (None, False), (400, True)]
     summary = log.finish("complete", 2000)
-    assert summary.gaps == Gaps(400, 400, 400, 400)
+    assert summary.gaps == Gaps(1, 400, 400, 400, 400)
     assert summary.unresolved_reads == 1
 
 
