@@ -92,7 +92,13 @@ class Relay:
         self._up = Upward(exchange, record, half_close=config.half_close, on_turn=self._take_turn, on_end=self._stop)
 
     async def run(self) -> None:
-        """Pass the exchange on to its end. Whatever the two sides do, nothing is raised for it."""
+        """Pass the exchange on to its end, once. Whatever the two sides do, nothing is raised for it."""
+        try:
+            await self._run()
+        finally:
+            self._up.close()
+
+    async def _run(self) -> None:
         exchange = self._exchange
         exchange.keep_alive = False  # until the response turns out to be whole
         failure: _Failed | None = None

@@ -71,6 +71,10 @@ class Upward:
         self.connection = connection
         self._is_open.set()
 
+    def close(self) -> None:
+        """Forget the callbacks, whose owner holds this: such a ring would wait for the garbage collector."""
+        del self._on_turn, self._on_end
+
     def leave(self) -> None:
         """Take it that the client is gone. One that has all of its response may go."""
         if self._record.outcome != "ok":
