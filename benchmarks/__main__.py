@@ -21,7 +21,7 @@ def parser() -> argparse.ArgumentParser:
     codecs = commands.add_parser("codecs", help="speed: codecs, filters, pipelines, against their peers")
     converts = commands.add_parser("convert", help="speed: from one dialect to another")
     mocks = commands.add_parser("mock", help="speed, pace and weight of the mock server, beside a minimal one")
-    gateways = commands.add_parser("gateway", help="delay, speed, leaving and memory of the gateway, beside other ways")
+    gateways = commands.add_parser("gateway", help="delay, conversion, speed, leaving and memory of the gateway")
     tables = (
         (codecs, list(QUESTIONS)),
         (converts, list(convert.QUESTIONS)),

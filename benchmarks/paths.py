@@ -23,15 +23,17 @@ from benchmarks.drivers import (
     by_push,
     by_tee,
 )
-from benchmarks.gateway.lockstep import Framing, by_gateway, by_gateway_up
+from benchmarks.gateway.lockstep import CREATED_AT, Framing, by_conversion, by_gateway, by_gateway_up
 from benchmarks.lockstep import PathRun
 from benchmarks.wires import (
     Wire,
     answer_text,
+    anthropic_to_ollama,
     converted,
     frames,
     lines_from_crlf_events,
     lines_from_events,
+    openai_to_anthropic,
     re_encoded,
     records,
     untouched,
@@ -80,6 +82,11 @@ def a_filter(name: str, wire: Callable[[int, int], Wire], *line: str) -> Path:
 def a_gateway(framing: Framing) -> Path:
     """A row of the gateway, with this framing of the upstream's response."""
     return Path(f"gateway, {framing}", "gateway", untouched, partial(by_gateway, framing))
+
+
+def a_conversion(spoken: str, wanted: str, wire: Callable[[int, int], Wire]) -> Path:
+    """A row of the gateway that converts, from what the upstream speaks to what the client wants."""
+    return Path(f"gateway, {spoken} to {wanted}", "gateway", wire, partial(by_conversion, spoken, wanted))
 
 
 def to_frames() -> Stage[bytes, bytes]:
@@ -132,4 +139,7 @@ PATHS: list[Path] = [
     a_gateway("close"),
     a_gateway("length"),
     Path("gateway, the request's body", "gateway", untouched, by_gateway_up),
+    a_conversion("ollama-chat", "openai-chat", partial(converted, is_usage_asked=False)),
+    a_conversion("anthropic", "ollama-chat", partial(anthropic_to_ollama, created_at=CREATED_AT)),
+    a_conversion("openai-chat", "anthropic", openai_to_anthropic),
 ]

@@ -18,6 +18,7 @@ from benchmarks.workloads import (
     ANSWER_MODEL,
     ANSWER_PROMPT_TOKENS,
     ANSWER_TOKENS,
+    anthropic_text_deltas,
     ollama_answer,
     ollama_chat_lines,
     openai_chat_events,
@@ -27,10 +28,12 @@ from benchmarks.workloads import (
 __all__ = [
     "Wire",
     "answer_text",
+    "anthropic_to_ollama",
     "converted",
     "frames",
     "lines_from_crlf_events",
     "lines_from_events",
+    "openai_to_anthropic",
     "re_encoded",
     "records",
     "untouched",
@@ -124,7 +127,7 @@ def whole_events(count: int, seed: int) -> Wire:
     return Wire([(event, event) for event in openai_chat_events(count, seed)])
 
 
-def converted(count: int, seed: int) -> Wire:
+def converted(count: int, seed: int, *, is_usage_asked: bool = True) -> Wire:
     """One answer of Ollama's in, OpenAI's chunks out: one for each token, before the first the one with the role."""
     words = tokens(count, seed)
     *lines, last = ollama_answer(words)
@@ -136,8 +139,59 @@ def converted(count: int, seed: int) -> Wire:
         "completion_tokens": ANSWER_TOKENS,
         "total_tokens": total,
     }
-    closing = _chunk([_choice({}, "stop")]) + _chunk([], usage=usage) + b"data: [DONE]\n\n"
+    counted = _chunk([], usage=usage) if is_usage_asked else b""
+    closing = _chunk([_choice({}, "stop")]) + counted + b"data: [DONE]\n\n"
     return Wire([*zip(lines, outputs, strict=True), (last, closing)])
+
+
+def anthropic_to_ollama(count: int, seed: int, *, created_at: str) -> Wire:
+    """One answer of Anthropic's in, a line of Ollama's out for each token, and one with the counts at the end."""
+    words = tokens(count, seed)
+    usage = {"input_tokens": ANSWER_PROMPT_TOKENS, "output_tokens": 1}
+    message = {"id": "msg_0", "type": "message", "role": "assistant", "model": ANSWER_MODEL, "content": []}
+    ends = {"stop_reason": None, "stop_sequence": None}
+    opening = [
+        _event("message_start", message={**message, **ends, "usage": usage}),
+        _event("content_block_start", index=0, content_block={"type": "text", "text": ""}),
+    ]
+    head = {"model": ANSWER_MODEL, "created_at": created_at}
+    lines = [_line({**head, "message": {"role": "assistant", "content": word}, "done": False}) for word in words]
+    counts = {"prompt_eval_count": ANSWER_PROMPT_TOKENS, "eval_count": ANSWER_TOKENS}
+    end = {"message": {"role": "assistant", "content": ""}, "done": True, "done_reason": "stop"}
+    closing = [
+        _event("content_block_stop", index=0),
+        _event("message_delta", delta={**ends, "stop_reason": "end_turn"}, usage={"output_tokens": ANSWER_TOKENS}),
+    ]
+    return Wire(
+        [
+            *((event, b"") for event in opening),
+            *zip(anthropic_text_deltas(count, seed), lines, strict=True),
+            *((event, b"") for event in closing),
+            (_event("message_stop"), _line({**head, **end, **counts})),
+        ]
+    )
+
+
+def openai_to_anthropic(count: int, seed: int) -> Wire:
+    """One answer of OpenAI's in, Anthropic's events out: one for each token, with the rest where it is known."""
+    words = tokens(count, seed)
+    usage = {"prompt_tokens": ANSWER_PROMPT_TOKENS, "completion_tokens": ANSWER_TOKENS}
+    message = {"model": ANSWER_MODEL, "id": "chatcmpl-0", "type": "message", "role": "assistant", "content": []}
+    ends = {"stop_reason": None, "stop_sequence": None}
+    started = _event("message_start", message={**message, **ends, "usage": {"input_tokens": 0, "output_tokens": 0}})
+    deltas = [_event("content_block_delta", index=0, delta={"type": "text_delta", "text": word}) for word in words]
+    deltas[0] = _event("content_block_start", index=0, content_block={"type": "text", "text": ""}) + deltas[0]
+    counted = {"input_tokens": ANSWER_PROMPT_TOKENS, "output_tokens": ANSWER_TOKENS}
+    end = _event("message_delta", delta={**ends, "stop_reason": "end_turn"}, usage=counted) + _event("message_stop")
+    return Wire(
+        [
+            (_chunk([_choice({"role": "assistant", "content": ""})]), started),
+            *((_chunk([_choice({"content": word})]), delta) for word, delta in zip(words, deltas, strict=True)),
+            (_chunk([_choice({}, "stop")]), _event("content_block_stop", index=0)),
+            (_chunk([], usage=usage), b""),
+            (b"data: [DONE]\n\n", end),
+        ]
+    )
 
 
 def answer_text(count: int, seed: int) -> Wire:
@@ -146,6 +200,14 @@ def answer_text(count: int, seed: int) -> Wire:
     *lines, last = ollama_answer(words)
     end = b"" if words[-1].endswith("\n") else b"\n"
     return Wire([*((line, word.encode()) for line, word in zip(lines, words, strict=True)), (last, b"")], tail=end)
+
+
+def _line(record: dict[str, object]) -> bytes:
+    return json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+
+
+def _event(kind: str, **more: object) -> bytes:
+    return f"event: {kind}\ndata: ".encode() + _line({"type": kind, **more}) + b"\n"
 
 
 def _choice(delta: dict[str, str], reason: str | None = None) -> dict[str, object]:

@@ -22,13 +22,13 @@ import hmac
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Final
 
-from mockserver.ask import Question, RefusedError
 from mockserver.compose import json_response
 from mockserver.config.grammar import pairs_of, values_of
 from mockserver.response import Record, Response, Step, Steps
 from streamkit.codecs.jsontext import JSONTextError, decode_checked, encode_value
 from streamkit.errors import ConfigError
 from streamkit.http.hosts import authority_of, is_address
+from streamkit.vendors.question import Question, RefusedError
 
 if TYPE_CHECKING:
     from mockserver.app import MockServer

@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Final
-from urllib.parse import parse_qsl
 
 import trio
 
 from mockserver import admin
-from mockserver.ask import Ask, Question, RefusedError
+from mockserver.ask import Ask
 from mockserver.compose import error_response, json_response
 from mockserver.config.grammar import Layer, Pair, layer_of
 from mockserver.config.scenarios import Scenarios
@@ -31,12 +30,14 @@ from mockserver.response import Response
 from mockserver.seeds import request_seed
 from mockserver.settings import Settings
 from mockserver.splits import Cuts, script_of
-from mockserver.vendors import Facts, find
+from mockserver.tokens import count_tokens
 from streamkit.errors import ConfigError
 from streamkit.http.clock import now_ns
 from streamkit.http.head import BadHead
 from streamkit.http.limits import Limits
 from streamkit.http.server import plain_refusal
+from streamkit.vendors import Facts, find
+from streamkit.vendors.question import Question, RefusedError, question_of
 
 if TYPE_CHECKING:
     from mockserver.recording.replay import Replay
@@ -124,7 +125,7 @@ class MockServer:
         except BadHead as error:
             await self._refuse(exchange, error)
             return
-        question = question_of(exchange.request, body)
+        question = self._question(exchange.request, body)
         if admin.is_for(question):
             await self._send(exchange, admin.answer(self, question), question)
             return
@@ -149,7 +150,7 @@ class MockServer:
 
     async def _planned(self, exchange: Exchange, question: Question, entry: Entry) -> Callable[[], Awaitable[None]]:
         """Return what performs the answer."""
-        facts = Facts(models=self.config.models, created_ns=self._wall_ns())
+        facts = Facts(models=self.config.models, created_ns=self._wall_ns(), count_tokens=count_tokens)
         # What takes long goes to a thread: other streams have deadlines.
         understand = partial(understood, question, facts)
         asked = await trio.to_thread.run_sync(understand) if is_large(question) else understand()
@@ -241,7 +242,7 @@ class MockServer:
 
     async def _refuse(self, exchange: Exchange, error: BadHead) -> None:
         """Answer a request whose body is too long, late or broken, in its vendor's words."""
-        question = question_of(exchange.request, b"")
+        question = self._question(exchange.request)
         entry = self._entry_of(exchange, question)
         entry.error = error.reason
         refused = RefusedError(error.status, error.reason)
@@ -280,15 +281,9 @@ class MockServer:
         unwritten.origin_ns = exchange.request.arrived_ns
         await self._performer.perform(script, exchange, unwritten)
 
+    @staticmethod
+    def _question(request: Request, body: bytes = b"") -> Question:
+        return question_of(request.method, request.path, request.query, request.headers, body)
+
     def _wall_ns(self) -> int:
         return time.time_ns() if self.config.created_ns is None else self.config.created_ns
-
-
-def question_of(request: Request, body: bytes) -> Question:
-    """Return a request as the vendors' readers want it."""
-    headers: dict[str, str] = {}
-    for name, value in request.headers:
-        lower = name.lower()
-        headers[lower] = f"{headers[lower]}, {value}" if lower in headers else value
-    query: Mapping[str, str] = dict(parse_qsl(request.query, keep_blank_values=True)) if request.query else {}
-    return Question(request.method, request.path, query, headers, body)

@@ -1,39 +1,25 @@
-"""What a client asks for, in the words of no vendor; and how a vendor refuses. Pure values.
-
-Only what shapes an answer is kept of a request. Translating requests is not this module's business.
-"""
+"""What of a request shapes a mock answer. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
-__all__ = ["Ask", "Question", "RefusedError", "Tool"]
+from mockserver.tokens import count_tokens
+from streamkit.dialects.requests import ChatRequest, ResponseSchema, Tool
+from streamkit.vendors.reading import Reading
 
+__all__ = ["Ask", "ask_of"]
 
-@dataclass(frozen=True)
-class Question:
-    """A request as it came, read but not understood.
+CALLS_COUNTED: Final = frozenset({"openai-responses"})
+"""Dialects in which the arguments of earlier calls count among the prompt's tokens."""
 
-    Attributes:
-        path: percent-decoded, without the query.
-        query: the parameters; of one that comes twice, the last.
-        headers: names in lower case; of one that comes twice, the values joined by ", ".
-    """
+PROMPTS_APART: Final = frozenset({"openai-completions"})
+"""Dialects whose messages are no conversation: the last is answered, even if there is nothing to read in it."""
 
-    method: str
-    path: str
-    query: Mapping[str, str] = field(default_factory=dict)
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = b""
-
-
-@dataclass(frozen=True)
-class Tool:
-    """A function that the client offers, and the JSON Schema of its arguments."""
-
-    name: str
-    parameters: Mapping[str, object] = field(default_factory=dict)
+ONLY_NAMED: Final = frozenset({"gemini"})
+"""Dialects in which a tool that has to be called is the only one that is there."""
 
 
 @dataclass(frozen=True)
@@ -77,34 +63,43 @@ class Ask:
     echoed: Mapping[str, object] = field(default_factory=dict)
 
 
-class RefusedError(Exception):
-    """A request that its vendor would refuse.
+def ask_of(reading: Reading) -> Ask:
+    """Return what is asked: the conversation is only counted, and its last question kept."""
+    request, dialect = reading.request, reading.dialect
+    form = request.response_format
+    tool_choice, tools = request.tool_choice, tuple(request.tools)
+    if dialect in ONLY_NAMED and any(tool.name == tool_choice for tool in tools):
+        tool_choice, tools = "required", tuple([tool for tool in tools if tool.name == tool_choice])
+    return Ask(
+        dialect=dialect,
+        framing=reading.framing,
+        model=request.model,
+        prompt=prompt_of(request, dialect),
+        prompt_tokens=tokens_of(request, dialect) + count_tokens(reading.aside) + reading.token_ids,
+        stream=request.stream,
+        max_tokens=request.max_tokens,
+        include_usage=request.include_usage,
+        tools=tools,
+        tool_choice=tool_choice,
+        tools_answered=any(each.role == "tool" for each in request.messages[len(request.messages) - reading.last :]),
+        choices=request.n or 1,
+        stop=tuple(request.stop),
+        reasoning=None if request.reasoning is None else request.reasoning not in {False, "none"},
+        schema={} if form == "json" else form.schema if isinstance(form, ResponseSchema) else None,
+        echoed=reading.echoed,
+    )
 
-    Attributes:
-        status: the HTTP status.
-        message: what is wrong, in the vendor's manner.
-        type, error_code, param: the vendor's class of error, code, and the field that is wrong; empty where it is the
-            vendor's usual one for this status, or there is none.
-        headers: sent besides.
-        framing: that of the stream that was asked for, where the vendor's error has a form of its own in it.
-    """
 
-    def __init__(
-        self,
-        status: int,
-        message: str,
-        *,
-        type: str = "",  # noqa: A002 - what vendors call it
-        error_code: str = "",
-        param: str = "",
-        headers: tuple[tuple[str, str], ...] = (),
-        framing: str = "",
-    ) -> None:
-        self.status = status
-        self.message = message
-        self.type = type
-        self.error_code = error_code
-        self.param = param
-        self.headers = headers
-        self.framing = framing
-        super().__init__(message)
+def prompt_of(request: ChatRequest, dialect: str) -> str:
+    """Return the text of the last thing that the user said."""
+    if dialect in PROMPTS_APART:
+        return request.messages[-1].text
+    return next((each.text for each in reversed(request.messages) if each.role == "user" and each.text), "")
+
+
+def tokens_of(request: ChatRequest, dialect: str) -> int:
+    """Return how many tokens the conversation has."""
+    tokens = sum([count_tokens(message.text) for message in request.messages])
+    if dialect in CALLS_COUNTED:
+        tokens += sum([count_tokens(call.arguments) for message in request.messages for call in message.tool_calls])
+    return tokens

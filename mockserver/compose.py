@@ -13,7 +13,7 @@ import msgspec
 
 from mockserver.answers.answer import Answer
 from mockserver.answers.chunks import DEFAULT_COUNT, DEFAULT_RATE, chunks
-from mockserver.ask import Ask, RefusedError
+from mockserver.ask import Ask
 from mockserver.pacing import Schedule
 from mockserver.response import Headers, Record, Response, Step, Steps
 from mockserver.resume import ids_added, resumed
@@ -25,6 +25,7 @@ from streamkit.dialects.events import End, Ping, Text, Usage
 from streamkit.dialects.failure import Failure
 from streamkit.dialects.message import MessageAccumulator
 from streamkit.dialects.registry import DIALECTS
+from streamkit.vendors.question import RefusedError
 
 __all__ = ["Identity", "error_response", "json_response", "respond"]
 

@@ -12,7 +12,7 @@ from email.utils import formatdate
 from functools import lru_cache
 from typing import Final
 
-from mockserver.ask import Ask, Question, RefusedError
+from mockserver.ask import Ask, ask_of
 from mockserver.canonical import canonical_body
 from mockserver.compose import Identity, error_response, json_response, respond
 from mockserver.config.grammar import Layer, layer_of, parse_header
@@ -23,10 +23,12 @@ from mockserver.script import Script
 from mockserver.seeds import request_key, sub_seed
 from mockserver.settings import Settings
 from mockserver.splits import Cuts, framing_of, script_of
-from mockserver.vendors import Facts, Found, find, headers_of, id_of
 from streamkit.dialects.registry import DIALECTS
 from streamkit.errors import ConfigError, LimitExceeded
 from streamkit.http.redact import is_secret_parameter
+from streamkit.vendors import Facts, Found, find, headers_of, id_of
+from streamkit.vendors.question import Question, RefusedError
+from streamkit.vendors.reading import Reading
 
 __all__ = ["Asked", "Client", "Plan", "header_layer", "is_large", "is_long", "plan_of", "understood"]
 
@@ -103,6 +105,7 @@ def understood(question: Question, facts: Facts) -> Asked:
     value: object
     try:
         value = found.read(question, facts)
+        value = ask_of(value) if isinstance(value, Reading) else value
     except RefusedError as error:
         value = error.with_traceback(None)  # which would keep the decoded body alive, in a circle
         error.__context__ = error.__cause__ = None
@@ -157,8 +160,8 @@ def plan_of(  # noqa: PLR0917 - each of them is another kind of thing
         resumed_seed = seed_of(last_event_id)
         seed = seed if resumed_seed is None else resumed_seed
         chosen = settings
-        headers = (*headers_of(ask.dialect, seed, stream=ask.stream), *echoed)
-        identity = Identity(id_of(ask.dialect, seed), facts.created_ns, headers)
+        headers = (*headers_of(ask.dialect, sub_seed(seed, "request-id"), stream=ask.stream), *echoed)
+        identity = Identity(id_of(ask.dialect, sub_seed(seed, "id")), facts.created_ns, headers)
         try:
             response = respond(ask, settings, seed, identity, last_event_id=last_event_id)
         except LimitExceeded as error:
@@ -182,7 +185,8 @@ def plan_of(  # noqa: PLR0917 - each of them is another kind of thing
 
 def refusal(refused: RefusedError, dialect: str, seed: int, echoed: Headers) -> Response:
     """Return an error with the headers that the vendor sends with it."""
-    return error_response(refused, dialect, (*headers_of(dialect, seed, stream=False), *echoed))
+    headers = headers_of(dialect, sub_seed(seed, "request-id"), stream=False)
+    return error_response(refused, dialect, (*headers, *echoed))
 
 
 def accepts_gzip(question: Question) -> bool:

@@ -38,7 +38,7 @@ ROOT = Path(__file__).parent.parent
 
 SHELL = ("sh", "bash")
 RUN = (*SHELL, "console", "python")
-SHOWN = ("text", "json", "toml", "yaml")
+SHOWN = ("text", "json", "toml", "yaml", "js")
 
 TOOLS = ("curl",)
 MARK = re.compile(r"<!-- (not run|file|server): (.+) -->")

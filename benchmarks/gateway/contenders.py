@@ -1,8 +1,8 @@
 """The ways from a client to an upstream, and how each of them is started.
 
 Every one is a single process with a single thread that does the work, and none of them writes an access log (ours does
-so by default only on a terminal). The peers are set up as one would set them up for streams: nothing is held back, and
-connections to the upstream are kept.
+so by default only on a terminal) but LiteLLM's proxy, whose line for each request goes nowhere. The peers are set up as
+one would set them up for streams: nothing is held back, and connections to the upstream are kept.
 """
 
 from __future__ import annotations
@@ -10,9 +10,11 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import re
+import shutil
 import socket
 import subprocess
 import sys
+import sysconfig
 import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -25,10 +27,26 @@ from benchmarks.commands import command, tool
 from benchmarks.measure import Unavailable
 from benchmarks.mock.servers import Launch, Server
 
-__all__ = ["ASGI", "OURS", "PEERS", "RELAY", "Contenders", "Launcher", "Started", "gateway", "relay", "versions"]
+__all__ = [
+    "ASGI",
+    "CONVERTERS",
+    "CONVERTING",
+    "LITELLM",
+    "OURS",
+    "PEERS",
+    "RELAY",
+    "Contenders",
+    "Launcher",
+    "Started",
+    "converting",
+    "gateway",
+    "relay",
+    "versions",
+]
 
 HERE = Path(__file__).parent
-OURS, RELAY, ASGI = "gateway", "trio relay", "ASGI relay"
+OURS, CONVERTING, RELAY = "gateway", "converting gateway", "trio relay"
+ASGI, LITELLM = "ASGI relay", "LiteLLM's proxy"
 
 Launcher = Callable[[int, Path], Launch]
 """From the upstream's port, and a folder for files, to how it is started. Raises Unavailable where it is not here."""
@@ -65,18 +83,38 @@ listen relay
   bind 127.0.0.1:{port}
   server upstream 127.0.0.1:{upstream}
 """
+LITELLM_PROXY = """\
+model_list:
+  - model_name: mock
+    litellm_params: {{model: ollama_chat/mock, api_base: "http://127.0.0.1:{upstream}"}}
+router_settings: {{num_retries: 0}}
+general_settings: {{dangerously_permit_weak_or_unset_master_key: true}}
+"""
+LITELLM_READY_WITHIN_S: Final = 120.0
+"""It loads for ten seconds on an idle machine."""
 
 
-def gateway(upstream: int, _folder: Path) -> Launch:
-    """The gateway.
+def gateway(upstream: int, _folder: Path, *options: str) -> Launch:
+    """The gateway, with further options.
 
     Raises:
         Unavailable: this checkout has none.
     """
     if importlib.util.find_spec("streamkit.gateway.gateway") is None:
         raise Unavailable("there is no `streamkit gateway` here")
-    url = f"http://127.0.0.1:{upstream}"
-    return Launch(command("streamkit", "gateway", "--upstream", url, "--listen", "127.0.0.1:0", "--ready-json"))
+    where = ("--upstream", f"http://127.0.0.1:{upstream}", "--listen", "127.0.0.1:0")
+    return Launch(command("streamkit", "gateway", *where, "--ready-json", *options))
+
+
+def converting(upstream: int, folder: Path) -> Launch:
+    """The gateway before an upstream that speaks Ollama's chat.
+
+    Raises:
+        Unavailable: this checkout has none, or one that passes on only.
+    """
+    if importlib.util.find_spec("streamkit.gateway.converting") is None:
+        raise Unavailable("there is no `streamkit gateway --speaks` here")
+    return gateway(upstream, folder, "--speaks", "ollama-chat")
 
 
 def relay(upstream: int, _folder: Path) -> Launch:
@@ -104,28 +142,65 @@ def haproxy(upstream: int, folder: Path) -> Launch:
     return Launch([program, "-db", "-q", "-f", written(HAPROXY, folder, upstream, port)], port)
 
 
+def litellm(upstream: int, folder: Path) -> Launch:
+    """LiteLLM's proxy with one worker, without keys, retries, or asking the network for prices."""
+    program, port = litellm_program(), free_port()
+    configuration = written(LITELLM_PROXY, folder, upstream, port)
+    where = ("--host", "127.0.0.1", "--port", str(port), "--config", configuration)
+    return Launch(["env", "LITELLM_LOCAL_MODEL_COST_MAP=True", program, *where], port, LITELLM_READY_WITHIN_S)
+
+
+def litellm_program() -> str:
+    """The path of `litellm`: on the PATH, or beside this interpreter.
+
+    Raises:
+        Unavailable: it is in neither place.
+    """
+    beside = shutil.which("litellm", path=sysconfig.get_path("scripts"))
+    return beside or tool("litellm")
+
+
 PEERS: Final[Mapping[str, Launcher]] = MappingProxyType({ASGI: asgi_relay, "nginx": nginx, "haproxy": haproxy})
+CONVERTERS: Final[Mapping[str, Launcher]] = MappingProxyType({LITELLM: litellm})
 
 
 @dataclass(frozen=True)
 class Contenders:
-    """Who is measured: the gateway in question, the bare relay, and further peers by name."""
+    """Who is measured: the gateway in question, the bare relay, and further peers by name.
+
+    Attributes:
+        ours: the gateway as it passes on.
+        relay: the bare relay.
+        peers: others that pass on.
+        converting: the gateway as it converts.
+        converters: others that convert.
+    """
 
     ours: Launcher = gateway
     relay: Launcher = relay
     peers: Mapping[str, Launcher] = field(default_factory=lambda: PEERS)
+    converting: Launcher = converting
+    converters: Mapping[str, Launcher] = field(default_factory=lambda: CONVERTERS)
+
+    def passing(self) -> dict[str, Launcher]:
+        """All that pass on, by name."""
+        return {OURS: self.ours, RELAY: self.relay, **self.peers}
+
+    def compared(self) -> dict[str, Launcher]:
+        """All that convert, by name, and what they are held against."""
+        return {CONVERTING: self.converting, OURS: self.ours, RELAY: self.relay, **self.converters}
 
 
 class Started:
-    """Those of the contenders that are here and start, all of them running on one upstream. A context manager.
+    """Those of some launchers that are here and start, all of them running on one upstream. A context manager.
 
     Attributes:
         servers: by name.
         absent: why the other peers are not there, by name.
     """
 
-    def __init__(self, contenders: Contenders, upstream: int, *, alone: bool = False) -> None:
-        """Prepare; entering starts them. With `alone` only ours is started.
+    def __init__(self, launchers: Mapping[str, Launcher], upstream: int) -> None:
+        """Prepare; entering starts them.
 
         Raises:
             Unavailable: on entering; ours is not here.
@@ -135,9 +210,7 @@ class Started:
         self.absent: dict[str, str] = {}
         self._stack = ExitStack()
         self._upstream = upstream
-        self._launchers = {OURS: contenders.ours}
-        if not alone:
-            self._launchers |= {RELAY: contenders.relay, **contenders.peers}
+        self._launchers = launchers
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
@@ -148,7 +221,7 @@ class Started:
                 try:
                     self.servers[name] = stack.enter_context(Server(name, launcher(self._upstream, own)))
                 except (Unavailable, RuntimeError) as why:
-                    if name in {OURS, RELAY}:
+                    if name in {OURS, CONVERTING, RELAY}:
                         raise
                     self.absent[name] = str(why)
             self._stack = stack.pop_all()
@@ -161,9 +234,10 @@ class Started:
 def versions() -> dict[str, str]:
     """Which version of each peer is here, by its name."""
     found = {}
-    for name, option in (("nginx", "-v"), ("haproxy", "-v")):
+    finding = {"nginx": ("-v", tool), "haproxy": ("-v", tool), "litellm": ("--version", lambda _: litellm_program())}
+    for name, (option, find) in finding.items():
         try:
-            said = subprocess.run([tool(name), option], capture_output=True, text=True, check=False)
+            said = subprocess.run([find(name), option], capture_output=True, text=True, check=False)
         except Unavailable:
             continue
         number = re.search(r"\d+\.\d+[\w.]*", said.stdout + said.stderr)

@@ -30,6 +30,7 @@ from typing import Final
 
 from benchmarks.gateway.contenders import ASGI, OURS, RELAY, Contenders, Started
 from benchmarks.gateway.pair import LIMIT_S, Held, Pair, Upstream
+from benchmarks.gateway.wire import PASSED, Talk
 from benchmarks.measure import Effort, Figure, percentile, ratio
 from benchmarks.mock.servers import on_processor
 from benchmarks.report import Row, Target, skipped
@@ -98,7 +99,7 @@ def run(effort: Effort, contenders: Contenders, *, limit_s: float = LIMIT_S) -> 
         RuntimeError: the direct connection or the bare relay held something back.
     """
     rows: list[Row] = []
-    with Upstream(limit_s) as upstream, Started(contenders, upstream.port) as started:
+    with Upstream(limit_s) as upstream, Started(contenders.passing(), upstream.port) as started:
         addresses = {DIRECT: ("127.0.0.1", upstream.port)}
         addresses |= {name: server.address for name, server in started.servers.items()}
         absent = dict(started.absent)
@@ -117,8 +118,14 @@ def run(effort: Effort, contenders: Contenders, *, limit_s: float = LIMIT_S) -> 
     return [*rows, *(skipped(NAME, f"beside {name}", why) for name, why in absent.items())]
 
 
-def measure(upstream: Upstream, addresses: Mapping[str, tuple[str, int]], effort: Effort, way: Way) -> dict[str, Path]:
-    """Let the paths take turns."""
+def measure(
+    upstream: Upstream,
+    addresses: Mapping[str, tuple[str, int]],
+    effort: Effort,
+    way: Way,
+    talks: Mapping[str, Talk] | None = None,
+) -> dict[str, Path]:
+    """Let the paths take turns; `talks` has what is said on those that do not pass on OpenAI's events."""
     paths = {name: Path([]) for name in addresses}
     with ExitStack() as stack, on_processor(way.processor):
         pairs: dict[str, Pair] = {}
@@ -129,7 +136,7 @@ def measure(upstream: Upstream, addresses: Mapping[str, tuple[str, int]], effort
 
         for name, address in addresses.items():
             try:
-                pairs[name] = stack.enter_context(Pair(upstream, address))
+                pairs[name] = stack.enter_context(Pair(upstream, address, (talks or {}).get(name, PASSED)))
             except Held as why:
                 give_up(name, why)
         gc.collect()

@@ -26,7 +26,7 @@ P99 = Target("<=", 50, "ms")
 
 def run(effort: Effort, contenders: Contenders, *, limit_s: float = LIMIT_S) -> list[Row]:
     """Answer the question."""
-    with Upstream(limit_s) as upstream, Started(contenders, upstream.port) as started:
+    with Upstream(limit_s) as upstream, Started(contenders.passing(), upstream.port) as started:
         addresses = {name: server.address for name, server in started.servers.items()}
         times, faults = measure(upstream, addresses, effort)
     rows = [row(times, faults, name) for name in times]

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from benchmarks.gateway.wire import HEAD, LAST_CHUNK, chunk, event, request
+from benchmarks.gateway.wire import LAST_CHUNK, PASSED, Talk, chunk, request
 from benchmarks.measure import percentile
 from benchmarks.mock.servers import Launch, Server, on_processor
 
@@ -23,7 +23,6 @@ __all__ = ["EVENTS", "Load", "Turn", "take_turn", "upstream"]
 HERE = Path(__file__).parent
 EVENTS: Final = 20
 PAUSE_AFTER: Final = 5
-MARKER: Final = "chatcmpl-"
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,13 +30,15 @@ class Load:
     """What the client asks for in one turn: so many streams, or for so many seconds.
 
     Attributes:
-        leave_every: each so many-th stream is left in its middle; 0 for none.
+        leave_every: each so many-th stream is left in its middle; 0 for none. Only where the talk is passed on.
+        talk: what the client says and hears.
     """
 
     at_once: int = 32
     streams: int | None = None
     seconds: float | None = None
     leave_every: int = 0
+    talk: Talk = PASSED
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +79,12 @@ class Turn:
         return percentile(self.durations_ns, 99) / 1e6
 
 
-def upstream(folder: Path) -> Server:
+def upstream(folder: Path, talk: Talk = PASSED) -> Server:
     """Start the upstream, with its script in `folder`; it is a context manager."""
     script = {
-        "head": HEAD.decode(),
-        "chunks": [chunk(event(number)).decode() for number in range(EVENTS)],
-        "last": LAST_CHUNK.decode(),
+        "head": talk.head.decode(),
+        "chunks": [chunk(talk.record(number)).decode() for number in range(EVENTS)],
+        "last": (chunk(talk.closing) if talk.closing else b"").decode() + LAST_CHUNK.decode(),
         "pause_after": PAUSE_AFTER,
     }
     file = folder / "upstream.json"
@@ -100,9 +101,9 @@ def take_turn(name: str, address: tuple[str, int], load: Load, server: Server | 
     job = {
         "host": address[0],
         "port": address[1],
-        "request": request("/v1/chat/completions").decode(),
+        "request": load.talk.request.decode(),
         "at_once": load.at_once,
-        "marker": MARKER,
+        "marker": load.talk.marker,
         "events": EVENTS,
         "streams": load.streams,
         "seconds": load.seconds,

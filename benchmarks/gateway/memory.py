@@ -40,7 +40,7 @@ def run(effort: Effort, contenders: Contenders) -> list[Row]:
     with (
         tempfile.TemporaryDirectory() as folder,
         upstream(Path(folder)) as source,
-        Started(contenders, source.address[1], alone=True) as started,
+        Started({OURS: contenders.ours}, source.address[1]) as started,
     ):
         server = started.servers[OURS]
         for streams in parts:

@@ -10,15 +10,19 @@ import select
 import socket
 import struct
 import time
+from contextlib import suppress
 from types import TracebackType
 from typing import Final, Self
 
-from benchmarks.gateway.wire import HEAD, REQUEST, chunk, event
+from benchmarks.gateway.upstream import is_whole
+from benchmarks.gateway.wire import PASSED, Talk, chunk
 
 __all__ = ["LIMIT_S", "Held", "Pair", "Upstream"]
 
 LIMIT_S: Final = 2.0
 """What has not come by then is held back."""
+
+NOT_HERE: Final = b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
 class Held(Exception):
@@ -34,10 +38,11 @@ class Upstream:
         self._silent: set[socket.socket] = set()
         self.port = int(self._listener.getsockname()[1])
 
-    def accept(self) -> socket.socket:
-        """The next connection that brings a request, which is read.
+    def accept(self, path: str) -> socket.socket:
+        """The next connection that brings a request for this path, which is read.
 
-        A byte relay also passes on the connection that asked whether it is ready: that one is let be.
+        A byte relay also passes on the connection that asked whether it is ready: that one is let be. Whoever asks for
+        something else, as some gateways do for what the model can, is told that it is not there.
 
         Raises:
             Held: none came in time.
@@ -50,8 +55,12 @@ class Upstream:
                     continue
                 self._silent.discard(ready)
                 try:
-                    if took_request(ready):
+                    asked = taken(ready)
+                    if asked.startswith(f"POST {path} ".encode()):
                         return ready
+                    if asked:
+                        with suppress(ConnectionError):
+                            ready.sendall(NOT_HERE)
                 except BaseException:
                     ready.close()
                     raise
@@ -76,7 +85,7 @@ class Pair:
         upstream: the upstream's.
     """
 
-    def __init__(self, upstream: Upstream, address: tuple[str, int]) -> None:
+    def __init__(self, upstream: Upstream, address: tuple[str, int], talk: Talk = PASSED) -> None:
         """Connect, send the request through, answer it with the head alone.
 
         Raises:
@@ -84,29 +93,31 @@ class Pair:
         """
         self.client = plain(socket.create_connection(address, timeout=upstream.limit_s), upstream.limit_s)
         try:
-            self.client.sendall(REQUEST)
-            self.upstream = upstream.accept()
+            self.client.sendall(talk.request)
+            self.upstream = upstream.accept(talk.path)
         except BaseException:
             self.client.close()
             raise
         self._sent = 0
-        self.upstream.sendall(HEAD)
+        self._talk = talk
+        self.upstream.sendall(talk.head)
 
     def step(self) -> int:
-        """Send one event through; return how long that took, from before the send to behind the last read, in ns.
+        """Send one record through; return how long that took, from before the send to behind the last read, in ns.
 
         Raises:
             Held: it did not come in time.
         """
         self._sent += 1
-        wanted = event(self._sent)
-        piece = chunk(wanted)
+        talk = self._talk
+        wanted, end = talk.mark(self._sent), talk.end
+        piece = chunk(talk.record(self._sent))
         receive = self.client.recv
         start = time.perf_counter_ns()
         try:
             self.upstream.send(piece)
             data = receive(65536)
-            while wanted not in data:
+            while (at := data.find(wanted)) < 0 or data.find(end, at) < 0:
                 more = receive(65536)
                 if not more:
                     raise Held(f"the stream ended before event {self._sent}")
@@ -148,16 +159,15 @@ class Pair:
         self.close()
 
 
-def took_request(connection: socket.socket) -> bool:
-    """Read a request; return whether there was one.
+def taken(connection: socket.socket) -> bytes:
+    """Read a request; return it, or what there was of it when the connection ended.
 
     Raises:
         Held: it did not come whole.
     """
-    body = REQUEST.partition(b"\r\n\r\n")[2]
     data = b""
     try:
-        while not data.endswith(body):
+        while not is_whole(data):
             more = connection.recv(65536)
             if not more:
                 break
@@ -165,8 +175,8 @@ def took_request(connection: socket.socket) -> bool:
     except BlockingIOError:
         raise Held("the request did not come whole") from None
     except ConnectionError:
-        return False
-    return bool(data)
+        return b""
+    return data
 
 
 def plain(connection: socket.socket, limit_s: float) -> socket.socket:

@@ -45,7 +45,7 @@ def run(effort: Effort, contenders: Contenders) -> list[Row]:
     with (
         tempfile.TemporaryDirectory() as folder,
         upstream(Path(folder)) as source,
-        Started(contenders, source.address[1]) as started,
+        Started(contenders.passing(), source.address[1]) as started,
     ):
         servers, absent = started.servers, dict(started.absent)
         load = Load(seconds=SECONDS * effort.size)

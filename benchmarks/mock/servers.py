@@ -63,10 +63,12 @@ class Launch:
     Attributes:
         command: its command line.
         port: where it will listen; None for one that prints its URL.
+        ready_within_s: how long it may take until it is ready.
     """
 
     command: list[str]
     port: int | None = None
+    ready_within_s: float = READY_WITHIN_S
 
 
 Launcher = Callable[[Asked], Launch]
@@ -127,11 +129,12 @@ class Server:
         """Start it on this one of the processors and wait until it is ready.
 
         Raises:
-            RuntimeError: it ended, or was not ready after 20 seconds.
+            RuntimeError: it ended, or was not ready in time.
         """
         self.name = name
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - open as long as the server runs
         start = time.monotonic()
+        self._ready_until = start + launch.ready_within_s
         with on_processor(processor):
             self._process = subprocess.Popen(
                 launch.command,
@@ -140,8 +143,8 @@ class Server:
                 stderr=self._errors,
             )
         try:
-            self.address = ("127.0.0.1", launch.port) if launch.port else self._printed_address(start)
-            self._connect(start)
+            self.address = ("127.0.0.1", launch.port) if launch.port else self._printed_address()
+            self._connect()
         except BaseException:
             self.stop()
             raise
@@ -189,11 +192,11 @@ class Server:
     ) -> None:
         self.stop()
 
-    def _printed_address(self, start: float) -> tuple[str, int]:
+    def _printed_address(self) -> tuple[str, int]:
         assert self._process.stdout is not None
         line = b""
         while not line.endswith(b"\n"):
-            if not select.select([self._process.stdout], [], [], max(0, start + READY_WITHIN_S - time.monotonic()))[0]:
+            if not select.select([self._process.stdout], [], [], max(0, self._ready_until - time.monotonic()))[0]:
                 raise self._failed("printed no line on stdout in time")
             piece = os.read(self._process.stdout.fileno(), 65536)
             if not piece:
@@ -204,8 +207,8 @@ class Server:
         assert url.port is not None
         return url.hostname, url.port
 
-    def _connect(self, start: float) -> None:
-        while time.monotonic() < start + READY_WITHIN_S:
+    def _connect(self) -> None:
+        while time.monotonic() < self._ready_until:
             try:
                 socket.create_connection(self.address, timeout=1).close()
             except OSError:

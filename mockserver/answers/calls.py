@@ -8,9 +8,10 @@ from string import ascii_letters, digits
 from typing import Final
 
 from mockserver.answers.schema import arguments_of
-from mockserver.ask import Ask, Tool
+from mockserver.ask import Ask
 from mockserver.seeds import sub_seed
 from mockserver.settings import Call
+from streamkit.dialects.requests import Tool
 
 __all__ = ["calls_of", "fragments_of", "tool_id_of"]
 

@@ -27,8 +27,8 @@ from streamkit.http.redact import is_secret_parameter, redacted_body
 from streamkit.http.wire import response_head
 
 if TYPE_CHECKING:
-    from mockserver.ask import Question
     from streamkit.io.cassette import Cassette, Recorded
+    from streamkit.vendors.question import Question
 
 __all__ = ["Replay", "bad_gateway"]
 

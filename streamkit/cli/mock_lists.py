@@ -88,7 +88,7 @@ def faults_document() -> str:
 
 def endpoints_document() -> str:
     """Return the endpoints as a JSON text; `header` is what a request must have besides the path, or null."""
-    from mockserver.vendors import ENDPOINTS
+    from streamkit.vendors import ENDPOINTS
 
     return document(
         [
@@ -122,7 +122,7 @@ def faults_table() -> str:
 
 def endpoints_table() -> str:
     """Return the endpoints in aligned columns, each with its other paths below it."""
-    from mockserver.vendors.listing import describe
+    from streamkit.vendors.listing import describe
 
     rows = describe()
     cells = [("method", "path", "dialect"), *((row.method, row.path, row.dialect) for row in rows)]

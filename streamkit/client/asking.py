@@ -143,15 +143,17 @@ def request_of(
     return HTTPRequest(document.method, origin, target, fields, body), document.dropped
 
 
-def plain_request(origin: Origin, target: str, headers: Iterable[tuple[str, str]], api_key: str) -> HTTPRequest:
-    """Return a GET for a JSON document."""
+def plain_request(
+    origin: Origin, target: str, headers: Iterable[tuple[str, str]], api_key: str, *, dialect: str = "openai-chat"
+) -> HTTPRequest:
+    """Return a GET for a JSON document; the key goes into the header that the dialect has for it."""
     ours = [
         ("Host", origin.authority),
         ("User-Agent", f"streamkit/{__version__}"),
         ("Accept", "application/json"),
         ("Accept-Encoding", "identity"),
     ]
-    auth = auth_headers("openai-chat", api_key, origin.host)
+    auth = auth_headers(dialect, api_key, origin.host)
     return HTTPRequest("GET", origin, target, layered(ours, auth, headers))
 
 

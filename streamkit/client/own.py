@@ -50,13 +50,21 @@ class HTTPTransport:
     Args:
         tls: what is trusted; by default what the system trusts.
         dial: makes the connections to a server, in place of TCP and TLS.
+        pool: the connections to the only server that is asked; they are kept, and closed by the owner of the pool.
     """
 
-    def __init__(self, *, tls: ssl.SSLContext | None = None, dial: Callable[[Origin], Dial] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        tls: ssl.SSLContext | None = None,
+        dial: Callable[[Origin], Dial] | None = None,
+        pool: Pool | None = None,
+    ) -> None:
         self._tls = tls
         self._dial = dial
+        self._pool = pool
         self._pools: dict[tuple[str, str, int], Pool] = {}
-        self._keeps = False
+        self._keeps = pool is not None
 
     async def __aenter__(self) -> Self:
         self._keeps = True
@@ -82,8 +90,9 @@ class HTTPTransport:
         on_read: Tap | None = None,
     ) -> HTTPResponse:
         """Send a request and return its response as soon as the head is there; see `Transport`."""
-        pool = self._pool_of(request.origin)
+        pool = self._pool or self._pool_of(request.origin)
         connection = await pool.take()
+        is_reused = connection is not None
         if connection is None:
             with trio.move_on_after(math.inf if connect_s is None else connect_s):
                 connection = await pool.connect()
@@ -97,7 +106,9 @@ class HTTPTransport:
             connection.abort()
             raise
         url = request.shown_url
-        info = ResponseInfo(head.status, head.reason, head.version, head.headers, interims, url=url)
+        info = ResponseInfo(
+            head.status, head.reason, head.version, head.headers, interims, url=url, is_reused=is_reused
+        )
         return OwnResponse(connection, info, partial(self._take_back, pool, connection, head))
 
     def _pool_of(self, origin: Origin) -> Pool:

@@ -94,6 +94,7 @@ class ResponseInfo:
         interims: the interim responses before it. The httpx transport does not see them.
         trailers: the fields behind the body, once it has come to its end. The httpx transport does not see them.
         url: what answered, without secrets; after redirects not what was asked.
+        is_reused: whether the request went out on a connection that was there. The httpx transport does not see it.
     """
 
     status: int
@@ -103,6 +104,7 @@ class ResponseInfo:
     interims: list[Interim] = field(default_factory=list)
     trailers: list[tuple[str, str]] = field(default_factory=list)
     url: str = ""
+    is_reused: bool = False
 
     def __repr__(self) -> str:
         headers = redacted_headers(self.headers)

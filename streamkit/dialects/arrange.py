@@ -230,11 +230,13 @@ class Lane:
             out.append(renumbered(event, self._text_out))
         elif isinstance(event, ToolArgs):
             self._take_args(event, out)
+            self._end_complete(out)
         elif isinstance(event, PartStart):
             if event.kind == "tool":
                 self._held[event.part] = Held(event)
                 if self._tool is None:
                     self._let_go(out)
+                self._end_complete(out)
             else:
                 self._starts[event.part] = event
         elif isinstance(event, PartEnd):
@@ -280,6 +282,13 @@ class Lane:
             if held.end is not None:
                 out.append(renumbered(held.end, self._tool_out))
                 self._tool = None
+
+    def _end_complete(self, out: list[Event]) -> None:
+        """End a call whose arguments are whole where another one waits: its own end may come with all the others'."""
+        while self._held and self._tool is not None and self._progress.complete:
+            out.append(PartEnd(self._tool_out, choice=self._choice))
+            self._tool = None
+            self._let_go(out)
 
     def _take_args(self, event: ToolArgs, out: list[Event]) -> None:
         if event.part == self._tool:

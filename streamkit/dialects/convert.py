@@ -135,6 +135,18 @@ class Converter(Stage[bytes, bytes]):
         super().finish()
         return out + self._encode.finish()
 
+    def fail(self, error: Error) -> list[bytes]:
+        """Take it that the source has failed by something else than what it sent: a connection that broke, for one.
+
+        Returns:
+            The target's form of that; nothing where it has none, or the stream was whole already.
+        """
+        if self._closed is not None or self.encoder.over:
+            return []
+        out = self._encode.feed_many([error])
+        self._fail(failure_of(error, self.decoder.dialect), out)
+        return out
+
     def _written(self, events: list[Event]) -> list[bytes]:
         try:
             out = self._encode.feed_many(events)

@@ -7,7 +7,7 @@
 - Which form of `thinking` a model takes hangs on its name: from Claude 4.6 on `adaptive` with an effort, before that
   (and for other vendors' models behind this API) `enabled` with a number of tokens. It goes neither with a temperature
   of one's own nor with a forced tool, nor after a call that was made without it; then one of the two is dropped.
-- From Claude 4.7 on a model refuses temperature, `top_p` and `top_k`, which are dropped.
+- From Claude 4.7 on a model refuses temperature, `top_p` and `top_k`, which are dropped; so is a temperature above 1.
 - The assistant's thoughts go back only with their signature, which Anthropic checks.
 """
 
@@ -34,7 +34,7 @@ from streamkit.dialects.request_parts import (
 from streamkit.dialects.requests import ChatRequest, RequestDocument, Tool
 from streamkit.errors import ConfigError
 
-__all__ = ["DEFAULT_MAX_TOKENS", "VERSION", "request_document"]
+__all__ = ["BUDGET_TOKENS", "DEFAULT_MAX_TOKENS", "VERSION", "budget_tokens", "request_document"]
 
 DEFAULT_MAX_TOKENS: Final = 4096
 
@@ -59,6 +59,9 @@ FIRST_ADAPTIVE: Final = (4, 6)
 FIRST_UNSAMPLED: Final = (4, 7)
 
 SAMPLING: Final = ("temperature", "top_p", "top_k")
+
+MAX_TEMPERATURE: Final = 1
+"""Others go up to 2."""
 
 MIN_THINKING_TOP_P: Final = 0.95
 
@@ -167,12 +170,20 @@ def thinking_of(request: ChatRequest, messages: list[ChatMessage]) -> tuple[dict
         return {}, least, ["reasoning"]
     if is_from(request.model, FIRST_ADAPTIVE):
         return {"type": "adaptive", "display": "summarized"}, least, []
-    budget = BUDGET_TOKENS[effort]
     if bound is None:
-        return {"type": "enabled", "budget_tokens": budget}, least + budget, []
-    if bound <= MIN_BUDGET_TOKENS:
+        least += BUDGET_TOKENS[effort]
+    elif bound <= MIN_BUDGET_TOKENS:
         return {}, least, ["reasoning"]
-    return {"type": "enabled", "budget_tokens": min(budget, max(MIN_BUDGET_TOKENS, bound // 2))}, bound, []
+    return {"type": "enabled", "budget_tokens": budget_tokens(effort, least)}, least, []
+
+
+def budget_tokens(effort: str, max_tokens: int) -> int:
+    """Return how many of `max_tokens` the thinking may take: what the effort stands for, and what the answer leaves.
+
+    An answer has half of the tokens, or `DEFAULT_MAX_TOKENS` where that is less.
+    """
+    rest = max(max_tokens // 2, max_tokens - DEFAULT_MAX_TOKENS)
+    return min(BUDGET_TOKENS[effort], max(MIN_BUDGET_TOKENS, rest))
 
 
 def is_in_plain_call(messages: list[ChatMessage]) -> bool:
@@ -198,7 +209,7 @@ def unsampled_of(request: ChatRequest, thinking: Mapping[str, object]) -> tuple[
     if is_from(request.model, FIRST_UNSAMPLED):
         return SAMPLING
     if thinking.get("type", "disabled") == "disabled":
-        return ()
+        return ("temperature",) if (request.temperature or 0) > MAX_TEMPERATURE else ()
     return ("temperature", "top_k") if (request.top_p or 0) >= MIN_THINKING_TOP_P else SAMPLING
 
 

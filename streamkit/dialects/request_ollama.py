@@ -16,6 +16,7 @@ from streamkit.dialects.request_parts import (
     document_of,
     effort_of,
     given,
+    is_spoken,
     linked,
     model_named,
     one_prompt,
@@ -40,7 +41,11 @@ def chat_document(request: ChatRequest) -> RequestDocument:
     tools, dropped = chosen(request)
     body: dict[str, object] = {
         "model": model_named(request, "ollama-chat"),
-        "messages": list(map(message_of, messages, request.messages)),
+        "messages": [
+            message_of(message, as_given)
+            for message, as_given in zip(messages, request.messages, strict=True)
+            if message.reasoning or is_spoken(message)
+        ],
         **given(tools=[tool_of(tool) for tool in tools]),
         **common_fields(request),
     }
@@ -55,13 +60,13 @@ def generate_document(request: ChatRequest) -> RequestDocument:
     Raises:
         ConfigError: it has no model, or is more than a system text and a prompt, or less than a prompt.
     """
-    system, prompt = one_prompt(request, "ollama-generate", "ollama-chat")
+    system, prompt, moved = one_prompt(request, "ollama-generate", "ollama-chat")
     if not prompt:
         msg = "ollama-generate: there is no prompt, and without one the server only loads the model"
         raise ConfigError(msg)
     model = model_named(request, "ollama-generate")
     body = {**given(model=model, system=system, prompt=prompt), **common_fields(request)}
-    return document_of(request, "/api/generate", body, unplaced(request, "n"), framing="ndjson")
+    return document_of(request, "/api/generate", body, unplaced(request, "n") + moved, framing="ndjson")
 
 
 def common_fields(request: ChatRequest) -> dict[str, object]:

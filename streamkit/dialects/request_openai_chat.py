@@ -16,7 +16,16 @@ from typing import Final
 
 from streamkit.dialects.request_messages import ChatMessage
 from streamkit.dialects.request_openai import schema_fields, stream_fields, tool_choice_of
-from streamkit.dialects.request_parts import document_of, effort_of, given, linked, offered, schema_of, unplaced
+from streamkit.dialects.request_parts import (
+    document_of,
+    effort_of,
+    given,
+    is_spoken,
+    linked,
+    offered,
+    schema_of,
+    unplaced,
+)
 from streamkit.dialects.requests import ChatRequest, RequestDocument, Tool
 
 __all__ = ["request_document"]
@@ -35,7 +44,7 @@ def request_document(request: ChatRequest) -> RequestDocument:
     bound = "max_completion_tokens" if NEW_BOUND.search(request.model) else "max_tokens"
     body: dict[str, object] = {
         **given(model=request.model),
-        "messages": [message_of(message) for message in messages],
+        "messages": [message_of(message) for message in messages if is_spoken(message)],
         **given(
             tools=[tool_of(tool) for tool in offered(request)],
             tool_choice=tool_choice_of(request, nested=True),

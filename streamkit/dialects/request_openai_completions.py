@@ -18,7 +18,7 @@ def request_document(request: ChatRequest) -> RequestDocument:
     Raises:
         ConfigError: it is more than a prompt.
     """
-    system, prompt = one_prompt(request, "openai-completions", "openai-chat")
+    system, prompt, _ = one_prompt(request, "openai-completions", "openai-chat")
     body: dict[str, object] = {
         **given(model=request.model),
         "prompt": SEPARATOR.join(filter(None, (system, prompt))),

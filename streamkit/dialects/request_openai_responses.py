@@ -19,6 +19,7 @@ from streamkit.dialects.request_parts import (
     document_of,
     effort_of,
     given,
+    is_spoken,
     linked,
     offered,
     schema_of,
@@ -69,7 +70,7 @@ def items_of(message: ChatMessage) -> Iterator[dict[str, object]]:
     if message.is_sealed:
         summary = [{"type": "summary_text", "text": message.reasoning}] if message.reasoning else []
         yield {"type": "reasoning", "summary": summary, "encrypted_content": message.encrypted or message.signature}
-    if message.text or not message.tool_calls:
+    if message.text or (is_spoken(message) and not message.tool_calls):
         yield {"type": "message", "role": message.role, "content": message.text}
     for call in message.tool_calls:
         yield {"type": "function_call", "call_id": call.id, "name": call.name, "arguments": call.arguments or "{}"}

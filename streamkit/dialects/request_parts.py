@@ -25,6 +25,7 @@ __all__ = [
     "document_of",
     "effort_of",
     "given",
+    "is_spoken",
     "linked",
     "model_named",
     "no_tools",
@@ -87,7 +88,7 @@ def is_set(request: ChatRequest, name: str) -> bool:
     if name == "tool_choice":
         return value != "auto" and bool(request.tools)
     if name == "parallel_tool_calls":
-        return value is False and bool(request.tools)
+        return value is False and bool(request.tools) and request.tool_choice != "none"
     return value is not None and value not in ("", [])
 
 
@@ -240,18 +241,29 @@ def system_apart(messages: Sequence[ChatMessage]) -> tuple[str, list[ChatMessage
     return SEPARATOR.join(system), others, ["system.place"] if moved else []
 
 
-def one_prompt(request: ChatRequest, dialect: str, instead: str) -> tuple[str, str]:
+def is_spoken(message: ChatMessage) -> bool:
+    """Tell whether a message is more than a thought of the assistant's.
+
+    In a dialect that carries no thoughts nothing would be left of one that is not, and servers refuse empty messages.
+    One that has nothing at all is meant to be empty.
+    """
+    return bool(message.text or message.tool_calls) or not (message.reasoning or message.is_sealed)
+
+
+def one_prompt(request: ChatRequest, dialect: str, instead: str) -> tuple[str, str, list[str]]:
     """Return the system's text and the user's, for a dialect that has one prompt and no conversation.
+
+    And `system.place`, as of `system_apart`.
 
     Raises:
         ConfigError: somebody else has said something, or nobody anything.
     """
     no_tools(request, dialect, instead)
-    system, others, _ = system_apart(linked(request.messages))
+    system, others, moved = system_apart(linked(request.messages))
     if any(message.role != "user" for message in others):
         msg = f"{dialect} takes one prompt and no conversation; {instead} takes one"
         raise ConfigError(msg)
-    return system, SEPARATOR.join([message.text for message in others if message.text])
+    return system, SEPARATOR.join([message.text for message in others if message.text]), moved
 
 
 def no_tools(request: ChatRequest, dialect: str, instead: str) -> None:

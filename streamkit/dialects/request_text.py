@@ -18,7 +18,7 @@ def request_document(request: ChatRequest) -> RequestDocument:
     Raises:
         ConfigError: it is more than a prompt.
     """
-    system, prompt = one_prompt(request, "text", "agent-poc")
+    system, prompt, _ = one_prompt(request, "text", "agent-poc")
     body = {"prompt": SEPARATOR.join(filter(None, (system, prompt))), **given(model=request.model)}
     dropped = unplaced(request, *AGENTS_BUSINESS) + ["system.role"] * bool(system)
     return document_of(request, "/generate", body, dropped, framing="text")

@@ -7,6 +7,7 @@ choose send it. `/api/chat` is the SDK's own default of where the route is.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator, Mapping
 
 from streamkit.dialects.request_ag_ui import AGENTS_BUSINESS
@@ -16,6 +17,7 @@ from streamkit.dialects.request_parts import (
     conversation_id,
     document_of,
     given,
+    is_spoken,
     linked,
     object_of,
     offered,
@@ -37,7 +39,10 @@ def request_document(request: ChatRequest) -> RequestDocument:
         msg = "vercel-ui: the tools are the server's, so a request cannot offer any; ag-ui can"
         raise ConfigError(msg)
     messages = linked(request.messages)
-    results = {message.tool_call_id: message.text for message in messages if message.role == "tool"}
+    results: dict[str, deque[str]] = {}  # several of one id, where ids are not used once only
+    for message in messages:
+        if message.role == "tool":
+            results.setdefault(message.tool_call_id, deque()).append(message.text)
     chat = conversation_id(request)
     body: dict[str, object] = {
         **given(model=request.model),
@@ -45,7 +50,7 @@ def request_document(request: ChatRequest) -> RequestDocument:
         "messages": [
             {"id": f"{chat}-{number}", "role": message.role, "parts": list(parts_of(message, results))}
             for number, message in enumerate(messages)
-            if message.role != "tool"
+            if message.role != "tool" and (message.reasoning or is_spoken(message))
         ],
         "trigger": "submit-message",
     }
@@ -54,19 +59,20 @@ def request_document(request: ChatRequest) -> RequestDocument:
     return document_of(request, "/api/chat", body, dropped)
 
 
-def parts_of(message: ChatMessage, results: Mapping[str, str]) -> Iterator[dict[str, object]]:
-    """Yield the parts of one message."""
+def parts_of(message: ChatMessage, results: Mapping[str, deque[str]]) -> Iterator[dict[str, object]]:
+    """Yield the parts of one message; results that are in them are taken out."""
     if message.reasoning:
         yield {"type": "reasoning", "text": message.reasoning, "state": "done"}
     if message.text or not message.tool_calls:
         yield {"type": "text", "text": message.text}
     for call in message.tool_calls:
+        waiting = results.get(call.id)
+        text = waiting.popleft() if waiting else None
         part = {
             "type": f"tool-{call.name}",
             "toolCallId": call.id,
-            "state": "output-available" if call.id in results else "input-available",
+            "state": "input-available" if text is None else "output-available",
             "input": arguments_of(call, "vercel-ui"),
         }
-        text = results.get(call.id)
         output = None if text is None else object_of(text)
         yield {**part, **({} if text is None else {"output": text if output is None else output})}

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import ssl
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 from streamkit.errors import ConfigError
 from streamkit.http.client import MAX_HEAD_BYTES
 from streamkit.http.limits import Limits
 from streamkit.http.origin import Origin
 
-__all__ = ["GatewayConfig"]
+__all__ = ["SPEAKABLE", "GatewayConfig"]
+
+SPEAKABLE: Final = ("ollama-chat", "openai-chat", "openai-responses", "anthropic", "gemini")
+"""The dialects in which an upstream can be asked whatever any client asks."""
+
+POSITIVE: Final = (
+    *("connect_timeout_s", "head_timeout_s", "idle_timeout_s", "max_response_head_bytes"),
+    *("max_streams", "stream_buffer_bytes", "stream_grace_s"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +40,16 @@ class GatewayConfig:
         idle_timeout_s: between two reads of a response, then the client's connection is aborted.
         max_response_head_bytes: a longer head from upstream is a 502.
         limits: on clients.
+        speaks: the dialect of the upstream, one of `SPEAKABLE`; then clients may come in any dialect. Empty: the
+            gateway passes bytes on and knows no dialect.
+        model_map: what models are called upstream, by the names that clients use; `*` stands for every other name.
+        cors_origins: the origins whose pages browsers let read the answers, `*` for those of any.
+        max_streams: how many resumable streams there may be at once.
+        stream_buffer_bytes: how much of a resumable stream is kept for those who come back.
+        stream_grace_s: how long a resumable stream that nobody reads lives on.
 
     Raises:
-        ConfigError: a time limit is not positive.
+        ConfigError: a limit is not positive, or there is no such dialect.
     """
 
     upstream: Origin
@@ -46,8 +63,20 @@ class GatewayConfig:
     idle_timeout_s: float = 600.0
     max_response_head_bytes: int = MAX_HEAD_BYTES
     limits: Limits = field(default_factory=Limits)
+    speaks: str = ""
+    model_map: Mapping[str, str] = field(default_factory=dict)
+    cors_origins: frozenset[str] = frozenset()
+    max_streams: int = 1000
+    stream_buffer_bytes: int = 1 << 20
+    stream_grace_s: float = 30.0
 
     def __post_init__(self) -> None:
-        for name in ("connect_timeout_s", "head_timeout_s", "idle_timeout_s", "max_response_head_bytes"):
+        if self.speaks and self.speaks not in SPEAKABLE:
+            raise ConfigError(f"no server can be asked in {self.speaks!r}; one speaks {', '.join(SPEAKABLE)}")
+        for name in POSITIVE:
             if not getattr(self, name) > 0:
                 raise ConfigError(f"{name} is {getattr(self, name)}: it has to be more than 0")
+
+    def upstream_model(self, name: str) -> str:
+        """Return what a model is called upstream: by `model_map`, else as it is. No name is one like others."""
+        return self.model_map.get(name, self.model_map.get("*", name))

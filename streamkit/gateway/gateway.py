@@ -1,7 +1,11 @@
-"""The gateway: who is let in, what is its own to answer, and a `Relay` and a `Record` for everything else.
+"""The gateway: who is let in, whose business a request is, and a `Record` of what came of it.
 
 The upstream is fixed by the configuration. A request's target only says what is asked for there, also where it names
 another server (absolute form), and CONNECT, which is nothing but another server, is refused.
+
+Without `GatewayConfig.speaks` every request is passed on as it is. With it, those whose path is some vendor's endpoint
+are answered in that vendor's dialect (`Translator`); those of the upstream's own vendor, and what nobody knows, are
+passed on all the same.
 """
 
 from __future__ import annotations
@@ -9,18 +13,27 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from http import HTTPStatus
 from itertools import count
 from typing import Final
 
 import trio
 
+from streamkit.client.chat import Chat
 from streamkit.codecs.jsontext import encode_value
+from streamkit.gateway.asker import Asker
 from streamkit.gateway.config import GatewayConfig
+from streamkit.gateway.cors import cors_headers, preflight, unsent_headers
 from streamkit.gateway.guard import PREFIX, key_headers, refusal_of
 from streamkit.gateway.record import Record
 from streamkit.gateway.relay import Relay
+from streamkit.gateway.rename import renamed_body
+from streamkit.gateway.route import Route, route_of
+from streamkit.gateway.sending import PLAIN, send_whole
 from streamkit.gateway.stats import Stats
+from streamkit.gateway.streams import Streams
+from streamkit.gateway.translate import Translator
 from streamkit.http.clock import now_ns
 from streamkit.http.connect import Dial, dial_of
 from streamkit.http.exchange import Exchange
@@ -28,7 +41,8 @@ from streamkit.http.pool import Pool
 from streamkit.http.redact import redacted_target
 from streamkit.http.server import plain_refusal
 from streamkit.http.stream import WireStream
-from streamkit.http.wire import response_head
+from streamkit.vendors.endpoint import Facts
+from streamkit.vendors.envelope import read_envelope
 
 __all__ = ["Gateway", "OnRecord"]
 
@@ -37,7 +51,6 @@ STATS: Final = f"{PREFIX}stats"
 MAX_TARGET: Final = 2048
 """How much of a target is written down."""
 
-PLAIN: Final = (("Content-Type", "text/plain; charset=utf-8"),)
 JSON: Final = (("Content-Type", "application/json"), ("Cache-Control", "no-store"))
 
 OnRecord = Callable[[Record], None]
@@ -55,7 +68,8 @@ class Gateway:
         pool: the connections to the upstream. `Pool.reap` is for a task of the owner's.
         stats: the counters.
         name: what `Via` calls us: no other gateway, so that a loop shows (RFC 9110 section 7.6).
-        is_draining: set it, and every response is the last one on its connection.
+        streams: the resumable streams; `Streams.run` is for a task of the owner's. None without `GatewayConfig.speaks`.
+        drain: set it, and every response is the last one on its connection.
     """
 
     def __init__(self, config: GatewayConfig, *, on_record: OnRecord | None = None, dial: Dial | None = None) -> None:
@@ -65,10 +79,18 @@ class Gateway:
             max_head_bytes=config.max_response_head_bytes,
         )
         self.stats = Stats()
-        self.is_draining = False
+        self.drain = trio.Event()
         self.name = f"streamkit-{secrets.token_hex(4)}"
+        self._asker = Asker(config, self.pool, self.name)
+        self._translator = Translator(config, self._asker)
+        self.streams = Streams(self._asker, config) if config.speaks else None
         self._on_record = on_record
         self._numbers = count(1)
+
+    @property
+    def is_draining(self) -> bool:
+        """Whether every response is the last one on its connection."""
+        return self.drain.is_set()
 
     async def aclose(self) -> None:
         """Close the connections that wait for a request."""
@@ -117,51 +139,111 @@ class Gateway:
             self._on_record(record)
 
     async def _answer(self, exchange: Exchange, record: Record) -> None:
-        request = exchange.request
+        request, config = exchange.request, self.config
         record.outcome = "refused"
-        refusal = refusal_of(request, self.config)
+        cors = cors_headers(request, config)
+        refusal = refusal_of(request, config)
         if refusal is not None:
             record.detail = refusal.reason
-            await self._say(exchange, record, refusal.status, refusal.body, refusal.headers)
+            await self._say(exchange, record, refusal.status, refusal.body, [*refusal.headers, *cors])
+        elif (allowed := preflight(request, config)) is not None:
+            record.outcome = "ok"
+            await self._say(exchange, record, 204, b"", allowed)
         elif request.method == "CONNECT":
             exchange.keep_alive = False  # what comes next may be meant for the tunnel
-            await self._say(exchange, record, 501, b"this gateway has one upstream, and opens no tunnel\n", PLAIN)
+            await self._say(exchange, record, 501, b"this gateway has one upstream, and opens no tunnel\n")
         elif f" {self.name}," in f"{request.get('via')},":
-            await self._say(exchange, record, 508, b"the upstream of this gateway leads back to this gateway\n", PLAIN)
+            await self._say(exchange, record, 508, b"the upstream of this gateway leads back to this gateway\n")
         elif request.method in {"TRACE", "OPTIONS"} and request.get("max-forwards") == "0":
-            record.outcome = (
-                "ok"  # it is meant for us (RFC 9110 section 7.6.2); no head is sent back, it may hold a key
+            # It is meant for us (RFC 9110 section 7.6.2); no head is sent back, it may hold a key.
+            record.outcome = "ok"
+            await self._say(exchange, record, 200, b"")
+        elif request.path.startswith(PREFIX):
+            await self._answer_own(exchange, record, cors)
+        else:
+            await self._pass(exchange, record, cors)
+
+    async def _pass(self, exchange: Exchange, record: Record, cors: Sequence[tuple[str, str]]) -> None:
+        """Have the upstream answer, in its own words or in the client's."""
+        record.outcome = "failed"  # until it turns out to be something else
+        config, request = self.config, exchange.request
+        dropped = key_headers(request, config) | unsent_headers(request, config)
+        route = route_of(request, config) if config.speaks else Route("relay")
+        if route.kind == "translate" and route.found is not None:
+            await self._translator.handle(
+                exchange, record, route.found, added=cors, dropped=dropped, is_last=self.drain.is_set
             )
-            await self._say(exchange, record, 200, b"", PLAIN)
-        elif not request.path.startswith(PREFIX):
-            record.outcome = "failed"  # until it turns out to be something else
-            relay = Relay(
-                exchange,
-                record,
-                self.config,
-                self.pool,
-                via=self.name,
-                dropped=key_headers(request, self.config),
-                is_last=lambda: self.is_draining,
-            )
-            await relay.run()
-        elif request.path != STATS:
-            await self._say(exchange, record, 404, f"below {PREFIX} there is {STATS}, nothing else\n".encode(), PLAIN)
+        elif route.kind == "streams" and self.streams is not None:
+            await self.streams.handle(exchange, record, added=cors, dropped=dropped, is_last=self.drain.is_set)
+        elif route.kind == "websocket":
+            await self._talk(exchange, record, dropped)
+        else:
+            await self._relay(exchange, record, route, cors, dropped)
+
+    async def _relay(
+        self,
+        exchange: Exchange,
+        record: Record,
+        route: Route,
+        cors: Sequence[tuple[str, str]],
+        dropped: frozenset[str],
+    ) -> None:
+        """Pass a request on in its own words, but for the model's name."""
+        request, config = exchange.request, self.config
+        request.target = route.target or request.target
+        body = None
+        if route.kind == "rename":
+            record.outcome = "bad-request"
+            body = renamed_body(await exchange.read_body(), config)
+            record.outcome = "failed"
+        relay = Relay(
+            exchange,
+            record,
+            config,
+            self.pool,
+            via=self.name,
+            dropped=dropped,
+            cors=cors,
+            body=body,
+            is_last=self.drain.is_set,
+        )
+        await relay.run()
+
+    async def _talk(self, exchange: Exchange, record: Record, dropped: frozenset[str]) -> None:
+        """Answer questions over a WebSocket."""
+        from streamkit.gateway.websocket import serve_websocket  # with a library that nobody else needs
+
+        headers = [each for each in exchange.request.headers if each[0].lower() not in dropped]
+
+        def ask(envelope: bytes) -> AbstractAsyncContextManager[Chat]:
+            reading = read_envelope(envelope, Facts(created_ns=time.time_ns()))
+            record.dialect, record.upstream_dialect = reading.dialect, self.config.speaks
+            return self._asker.chat(reading, headers)
+
+        await serve_websocket(exchange, record, ask, limits=self.config.limits, drain=self.drain)
+
+    async def _answer_own(self, exchange: Exchange, record: Record, cors: Sequence[tuple[str, str]]) -> None:
+        """Answer a request for what is the gateway's own."""
+        request = exchange.request
+        if request.path != STATS:
+            text = f"below {PREFIX} there is {STATS}, nothing else\n"
+            await self._say(exchange, record, 404, text.encode(), [*PLAIN, *cors])
         elif request.method not in {"GET", "HEAD"}:
-            await self._say(exchange, record, 405, b"this can only be read\n", (*PLAIN, ("Allow", "GET, HEAD")))
+            headers = [*PLAIN, ("Allow", "GET, HEAD"), *cors]
+            await self._say(exchange, record, 405, b"this can only be read\n", headers)
         else:
             record.outcome = "ok"
-            await self._say(exchange, record, 200, encode_value(self.stats.document(self.pool)), JSON)
+            await self._say(exchange, record, 200, encode_value(self.stats.document(self.pool)), [*JSON, *cors])
 
     async def _say(
-        self, exchange: Exchange, record: Record, status: int, body: bytes, headers: Sequence[tuple[str, str]]
+        self,
+        exchange: Exchange,
+        record: Record,
+        status: int,
+        body: bytes,
+        headers: Sequence[tuple[str, str]] = PLAIN,
     ) -> None:
         """Answer without the upstream. Where a body is on its way, the connection ends behind the answer."""
-        if exchange.has_unread_body or self.is_draining:
-            exchange.keep_alive = False
-        connection = "keep-alive" if exchange.keep_alive else "close"
-        record.status = status
         if status >= 400 and not record.detail:
             record.detail = body.decode().strip()
-        head = response_head(status, [*headers, ("Content-Length", str(len(body))), ("Connection", connection)])
-        await exchange.stream.send_all(head if exchange.request.method == "HEAD" else head + body)
+        await send_whole(exchange, record, status, body, headers, is_last=self.is_draining)

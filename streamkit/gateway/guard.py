@@ -1,30 +1,39 @@
 """Who may use a gateway: those who have its key, or, where there is none, those who call it by a name of its own. Pure.
 
 The key comes in whatever header the client's SDK puts keys into, so that an SDK needs nothing but another base URL and
-another key. It is meant for the gateway alone: `key_headers` names what must not go upstream.
+another key; with a WebSocket also among its subprotocols (`streamkit.gateway.websocket_handshake`). It is meant for the
+gateway alone: `key_headers` names what must not go upstream.
 
 Without a key the Host has to be an address, `localhost`, a name below it, or one that is allowed by the configuration:
 anything else may be a web page that reaches a port of this machine by DNS rebinding (`streamkit.http.hosts`). And the
 page that a browser asks for, where it names one, has to be of this machine or of such a name: others could not read the
-answer, but they could spend what the upstream costs. What is below `PREFIX`, the gateway's own, answers no web page of
-another origin in any case.
+answer, but they could spend what the upstream costs. A WebSocket's answer they could read, so there the page counts
+also where any name will do. What is below `PREFIX`, the gateway's own, answers no web page of another origin in any
+case.
+
+An origin of the configuration (`streamkit.gateway.cors`) is no foreign one. Browsers send no key where they ask whether
+a page may, and an `EventSource` has nowhere to put one: the id of a resumable stream, which nobody can guess, is
+its key.
 """
 
 from __future__ import annotations
 
 import hmac
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from streamkit.codecs.jsontext import encode_value
+from streamkit.gateway.cors import is_allowed, is_preflight
+from streamkit.gateway.websocket_handshake import key_in
 from streamkit.http.hosts import authority_of, is_address, is_local_name, is_loopback
 
 if TYPE_CHECKING:
     from streamkit.gateway.config import GatewayConfig
     from streamkit.http.exchange import Request
 
-__all__ = ["KEY_HEADERS", "PREFIX", "Refusal", "key_headers", "refusal_of"]
+__all__ = ["KEY_HEADERS", "PREFIX", "Refusal", "is_websocket", "key_headers", "refusal_of"]
 
 PREFIX: Final = "/_gateway/"
 """Where the gateway's own pages are."""
@@ -33,6 +42,12 @@ KEY_HEADERS: Final = ("authorization", "x-api-key", "x-goog-api-key", "api-key")
 """Where the SDKs of OpenAI, Anthropic, Google and Azure put keys; the first one with a scheme in front."""
 
 BEARER: Final = "bearer"
+
+PROTOCOLS: Final = "sec-websocket-protocol"
+"""Where a page puts the key of a WebSocket, for which it can set no header."""
+
+EVENTS: Final = re.compile(r"/streams/[^/]+/events")
+"""The paths of resumable streams, where an upstream's dialect is known."""
 
 SHOWN_CHARACTERS: Final = 100
 """How much of what a client sent is in a reason."""
@@ -63,11 +78,16 @@ class Refusal:
 
 def refusal_of(request: Request, config: GatewayConfig) -> Refusal | None:
     """Return why a request must not be served, or None where it may be."""
-    key = config.api_key
-    refusal = _refused_key(request, key) if key else _refused_name(request, config.allowed_hosts)
+    refusal = _refused_key(request, config) if config.api_key else _refused_name(request, config)
     if refusal is None and request.path.startswith(PREFIX):
         refusal = _refused_origin(request)
     return refusal
+
+
+def is_websocket(request: Request) -> bool:
+    """Tell whether a request opens a WebSocket (RFC 6455 section 4.2.1), rightly or not."""
+    upgrade = request.get("upgrade") if request.method == "GET" else None
+    return upgrade is not None and "websocket" in upgrade.lower().replace(",", " ").split()
 
 
 def key_headers(request: Request, config: GatewayConfig) -> frozenset[str]:
@@ -87,6 +107,9 @@ def _keys_of(request: Request) -> Iterator[tuple[str, str]]:
                 continue
         if lower in KEY_HEADERS:
             yield lower, value.strip(" \t")
+    hidden = key_in(request) if is_websocket(request) else None
+    if hidden is not None:
+        yield PROTOCOLS, hidden
 
 
 def _is_same(given: str, key: str) -> bool:
@@ -94,20 +117,24 @@ def _is_same(given: str, key: str) -> bool:
     return hmac.compare_digest(given.encode("latin-1", "replace"), key.encode())
 
 
-def _refused_key(request: Request, key: str) -> Refusal | None:
-    given = [_is_same(each, key) for _, each in _keys_of(request)]
+def _refused_key(request: Request, config: GatewayConfig) -> Refusal | None:
+    given = [_is_same(each, config.api_key) for _, each in _keys_of(request)]
     if any(given):
         return None
+    if is_preflight(request):
+        return None if is_allowed(request, config) else _foreign(request.get("origin"))
+    if config.speaks and request.method in {"GET", "HEAD"} and EVENTS.fullmatch(request.path):
+        return _refused_name(request, config)
     what = "the key is not this gateway's" if given else "this gateway wants its key"
     reason = f"{what}; send it as Authorization: Bearer KEY, or in {', '.join(KEY_HEADERS[1:])}"
     return Refusal(401, reason, (("Content-Type", "application/json"), ("WWW-Authenticate", "Bearer")))
 
 
-def _refused_name(request: Request, allowed: frozenset[str] | None) -> Refusal | None:
+def _refused_name(request: Request, config: GatewayConfig) -> Refusal | None:
     """Refuse a name that could be anybody's. HTTP/1.0 without Host is served: no browser sends that."""
-    if allowed is None:
-        return None
-    known = {each.lower() for each in allowed}
+    if config.allowed_hosts is None:
+        return _refused_page(request, set(), config) if is_websocket(request) else None
+    known = {each.lower() for each in config.allowed_hosts}
     host = request.get("host")
     if host is not None:
         name = authority_of(f"//{host}")[0]
@@ -115,25 +142,25 @@ def _refused_name(request: Request, allowed: frozenset[str] | None) -> Refusal |
             shown = (name or host)[:SHOWN_CHARACTERS]
             reason = f"this gateway is not known as {shown!r}; where it should be, start it with --allow-host {shown}"
             return Refusal(421, reason)
-    return _refused_page(request, known)
+    return _refused_page(request, known, config)
 
 
-def _refused_page(request: Request, known: set[str]) -> Refusal | None:
+def _refused_page(request: Request, known: set[str], config: GatewayConfig) -> Refusal | None:
     """Refuse what a foreign page has its reader's browser send: without reading the answer, it could still spend."""
     origin = request.get("origin")
     if origin is None:
         is_foreign = (request.get("sec-fetch-site") or "").lower() == "cross-site"
-        name = ""
     else:
         name, authority = authority_of(origin)
         is_same = authority != "" and authority == request.get("host")
-        is_foreign = not (is_same or is_loopback(name) or name.removesuffix(".") in known)
-    if not is_foreign:
-        return None
-    shown = (name or "its host")[:SHOWN_CHARACTERS]
-    return Refusal(
-        403, f"this gateway serves no page of another site; where it should, start it with --allow-host {shown}"
-    )
+        is_ours = is_same or is_loopback(name) or name.removesuffix(".") in known
+        is_foreign = not (is_ours or is_allowed(request, config))
+    return _foreign(origin) if is_foreign else None
+
+
+def _foreign(origin: str | None) -> Refusal:
+    shown = (origin or "ORIGIN")[:SHOWN_CHARACTERS]
+    return Refusal(403, f"this gateway serves no page of another site; where it should, start it with --cors {shown}")
 
 
 def _refused_origin(request: Request) -> Refusal | None:

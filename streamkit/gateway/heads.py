@@ -8,8 +8,10 @@ Nothing else is taken away. Added is what stands between a stream and its reader
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Final, Literal
 
+from streamkit.gateway.cors import with_cors
 from streamkit.gateway.guard import KEY_HEADERS
 from streamkit.http.exchange import Request
 from streamkit.http.forward import end_to_end, origin_form
@@ -81,7 +83,7 @@ def upstream_head(
         headers += [("TE", "trailers"), ("Connection", "TE")]
     if body == "chunked":
         headers.append(("Transfer-Encoding", "chunked"))
-    elif request.get("content-length") is not None:
+    elif body or request.get("content-length") is not None:
         headers.append(("Content-Length", str(body)))
     lines = [f"{request.method} {origin_form(origin, target, method=request.method)} HTTP/1.1"]
     lines += [f"{name}: {value}" for name, value in headers]
@@ -121,7 +123,14 @@ def framing_for(head: ResponseHead, *, method: str, version: str) -> Framing:
     return "close" if head.body == "close" else "counted"
 
 
-def client_head(head: ResponseHead, framing: Framing, *, keep_alive: bool, version: str) -> bytes:
+def client_head(
+    head: ResponseHead,
+    framing: Framing,
+    *,
+    keep_alive: bool,
+    version: str,
+    cors: Sequence[tuple[str, str]] = (),
+) -> bytes:
     """Return the head of the final response for the client.
 
     Args:
@@ -129,6 +138,7 @@ def client_head(head: ResponseHead, framing: Framing, *, keep_alive: bool, versi
         framing: of `framing_for`.
         keep_alive: whether the client may send another request on its connection.
         version: the client's.
+        cors: of `streamkit.gateway.cors.cors_headers`.
     """
     headers = []
     has_length = head.status == 204  # which has none (RFC 9110 section 8.6)
@@ -138,7 +148,7 @@ def client_head(head: ResponseHead, framing: Framing, *, keep_alive: bool, versi
         elif not has_length and framing in {"none", "counted"}:
             has_length = True
             headers.append((name, value.partition(",")[0].strip()))  # one of several that say the same
-    headers += _streaming(head)
+    headers = with_cors(headers, cors) + _streaming(head)
     if framing == "chunked" or (framing == "none" and version == "1.1" and _is_chunked(head)):
         headers.append(("Transfer-Encoding", "chunked"))
     if not keep_alive:

@@ -32,6 +32,8 @@ def json_line(record: Record) -> str:
         "method": record.method,
         "target": record.target,
         "http_version": record.version,
+        "dialect": record.dialect,
+        "upstream_dialect": record.upstream_dialect,
         "status": record.status,
         "outcome": record.outcome,
         "detail": record.detail,
@@ -61,6 +63,8 @@ def text_line(record: Record) -> str:
         f"{'-' if record.status is None else record.status} {record.outcome}",
         f"{record.response_bytes} bytes",
     ]
+    if record.dialect:
+        parts.insert(1, " as ".join(filter(None, [record.dialect, record.upstream_dialect])))
     for name, at_ns in (("head", record.head_ns), ("first byte", record.first_ns), ("total", record.ended_ns)):
         took_ms = _ms(record, at_ns)
         if took_ms is not None:

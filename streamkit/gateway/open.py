@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import ssl
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Final, TypedDict, Unpack
@@ -52,6 +52,12 @@ class GatewayOptions(TypedDict, total=False):
     idle_timeout_s: float
     max_response_head_bytes: int
     limits: Limits
+    speaks: str
+    model_map: Mapping[str, str]
+    cors_origins: frozenset[str]
+    max_streams: int
+    stream_buffer_bytes: int
+    stream_grace_s: float
 
 
 class OpenGateway:
@@ -69,7 +75,6 @@ class OpenGateway:
         self.url = url
         self.port = port
         self.records = records
-        self._drain = trio.Event()
         self._done = trio.Event()
 
     @property
@@ -79,8 +84,7 @@ class OpenGateway:
 
     def drain(self) -> None:
         """Take on no more: close the port and the connections that wait for a request, and let the rest finish."""
-        self.gateway.is_draining = True
-        self._drain.set()
+        self.gateway.drain.set()
 
     async def wait_done(self) -> None:
         """Wait until the last request is over, after `drain`."""
@@ -99,7 +103,7 @@ class OpenGateway:
             gateway.handle,
             limits=gateway.config.limits,
             refuse=gateway.refuse,
-            drain=self._drain,
+            drain=gateway.drain,
             task_status=task_status,
         )
         self._done.set()
@@ -154,6 +158,8 @@ async def open_gateway(
     try:
         async with background() as nursery:
             nursery.start_soon(gateway.pool.reap)
+            if gateway.streams is not None:
+                await nursery.start(gateway.streams.run)
             await nursery.start(running.serve, served)
             yield running
     finally:

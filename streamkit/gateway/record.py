@@ -43,6 +43,8 @@ class Record(msgspec.Struct):
         started_at_ns: ns since 1970.
         client: its address.
         method, target, version: as in the request line, secrets redacted; empty for what was no request.
+        dialect: of the client, where its request was read and not only passed on; else empty.
+        upstream_dialect: in which the upstream was asked then.
         status: of the final response's head that the client got; None where it got none.
         detail: what went wrong, for people; empty where nothing did.
         reused: whether the request went out on a connection that was there.
@@ -63,6 +65,8 @@ class Record(msgspec.Struct):
     method: str = ""
     target: str = ""
     version: str = ""
+    dialect: str = ""
+    upstream_dialect: str = ""
     status: int | None = None
     outcome: Outcome = "failed"
     detail: str = ""

@@ -11,7 +11,7 @@ Ends are passed on as what they were (RFC 9112 section 8): what is not whole nev
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import trio
@@ -62,6 +62,8 @@ class Relay:
         pool: the connections to the upstream.
         via: the gateway's name.
         dropped: names of request headers that stay behind.
+        cors: what the response says to pages.
+        body: what goes up in place of the request's body, which was read.
         is_last: tells, when the response's head goes out, whether the client's connection closes behind it in any case.
     """
 
@@ -74,6 +76,8 @@ class Relay:
         *,
         via: str,
         dropped: frozenset[str] = frozenset(),
+        cors: Sequence[tuple[str, str]] = (),
+        body: bytes | None = None,
         is_last: Callable[[], bool] = bool,
     ) -> None:
         self._exchange = exchange
@@ -82,6 +86,7 @@ class Relay:
         self._pool = pool
         self._via = via
         self._dropped = dropped
+        self._cors = cors
         self._client_keeps = exchange.keep_alive
         self._is_last = is_last
         self._framing: Framing | None = None  # once the head is out
@@ -90,6 +95,10 @@ class Relay:
         self._scope = trio.CancelScope()
         self._patience = trio.CancelScope()
         self._up = Upward(exchange, record, half_close=config.half_close, on_turn=self._take_turn, on_end=self._stop)
+        self._body_framing = exchange.body_framing if body is None else len(body)
+        if body is not None:
+            self._up.first = body
+            record.request_bytes = len(body)
 
     async def run(self) -> None:
         """Pass the exchange on to its end, once. Whatever the two sides do, nothing is raised for it."""
@@ -160,7 +169,7 @@ class Relay:
         head = upstream_head(
             self._config.upstream,
             request,
-            self._exchange.body_framing,
+            self._body_framing,
             via=self._via,
             dropped=self._dropped,
             key=self._config.upstream_key,
@@ -171,7 +180,7 @@ class Relay:
             try:
                 return await self._try(connection, head)
             except DisconnectedError:
-                if connection.has_answered or request.method not in IDEMPOTENT or self._exchange.body_framing:
+                if connection.has_answered or request.method not in IDEMPOTENT or self._body_framing:
                     raise
                 connection.abort()
             self._record.reused = False
@@ -222,7 +231,7 @@ class Relay:
         framing = framing_for(head, method=request.method, version=request.version)
         # Of a request that is answered before its end nobody knows where the next one begins (RFC 9112 section 9.3).
         keeps = self._client_keeps and framing != "close" and not exchange.has_unread_body and not self._is_last()
-        out = client_head(head, framing, keep_alive=keeps, version=request.version)
+        out = client_head(head, framing, keep_alive=keeps, version=request.version, cors=self._cors)
         read = connection.receive_held()
         if read is not None:
             out += self._taken(read, framing)
@@ -282,7 +291,7 @@ class Relay:
         """Say what went wrong where nothing was said yet; otherwise end the connection so that it shows."""
         stream = self._exchange.stream
         if self._framing is None and not self._is_torn:
-            answer = plain_refusal(status, reason, stream)
+            answer = plain_refusal(status, reason, stream, headers=self._cors)
             if self._exchange.request.method == "HEAD":
                 answer = answer[: answer.index(b"\r\n\r\n") + 4]
             try:

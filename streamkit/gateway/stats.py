@@ -73,6 +73,7 @@ class Stats:
         active: requests that have begun and not ended.
         outcomes: how many requests ended in which way.
         statuses: how many got a status of which class.
+        dialects: how many were read in which dialect; those that were only passed on count for none.
         request_bytes: of request bodies passed on.
         response_bytes: of response bodies passed on.
         reads: reads from upstream that brought some of a body.
@@ -87,6 +88,7 @@ class Stats:
         self.active = 0
         self.outcomes: Counter[Outcome] = Counter(dict.fromkeys(get_args(Outcome), 0))
         self.statuses = Counter(dict.fromkeys(CLASSES, 0))
+        self.dialects: Counter[str] = Counter()
         self.request_bytes = 0
         self.response_bytes = 0
         self.reads = 0
@@ -104,6 +106,8 @@ class Stats:
         self.active -= 1
         self.outcomes[record.outcome] += 1
         self.statuses["none" if record.status is None else CLASSES[min(record.status // 100, 5)]] += 1
+        if record.dialect:
+            self.dialects[record.dialect] += 1
         self.request_bytes += record.request_bytes
         self.response_bytes += record.response_bytes
         self.reads += record.reads
@@ -125,6 +129,7 @@ class Stats:
                 "ended": self.outcomes.total(),
                 "by_outcome": dict(self.outcomes),
                 "by_status": dict(self.statuses),
+                "by_dialect": dict(self.dialects),
                 "retries": self.retries,
             },
             "bytes": {"requests": self.request_bytes, "responses": self.response_bytes, "reads": self.reads},

@@ -179,6 +179,22 @@ class Exchange:
         """
         return await self._inbox.wait_left()
 
+    def take_over(self) -> Inbox:
+        """Take the connection for another protocol, and return its input, with what was sent behind this request.
+
+        Nobody else reads from it any more: not `wait_left`, and no request follows. What is said of `stream` stays
+        true; the server closes it when the handler returns, and throws away what comes until the client does.
+
+        Raises:
+            RuntimeError: the request has a body that was not read to its end.
+        """
+        if self._body:
+            raise RuntimeError(
+                "what comes next is the request's body: it has to be read before the connection is taken"
+            )
+        self.keep_alive = False
+        return self._inbox
+
     async def skip_body(self, max_bytes: int) -> bool:
         """Throw away what was not read of the body, and return whether the next request is what comes next."""
         if (

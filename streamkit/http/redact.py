@@ -42,6 +42,9 @@ URLS: Final = frozenset({"referer", "origin", "location", "content-location"})
 URL: Final = re.compile(r"[a-z][a-z0-9+.-]*://\S+", re.IGNORECASE)
 USERINFO: Final = re.compile(r"(?<=//)[^/?#@\s]*@")
 
+STREAM_ID: Final = re.compile(r"(/streams(?:/|%2F)[^/?#]{4})[^/?#]{12,}", re.IGNORECASE)
+"""The id of a gateway's resumable stream, by which anybody may read it; its beginning tells them apart."""
+
 MAY_BE_SECRET: Final = re.compile(rb"auth|cookie|secret|passw|credential|key|token|//[^/?#@\s\"]*@", re.IGNORECASE)
 """What a body without any secret rarely has, so that most need not be decoded."""
 
@@ -68,8 +71,12 @@ def _shown(name: str, value: str) -> str:
 
 
 def redacted_target(target: str) -> str:
-    """Return a request's target, or a URL, with the values of secret parameters replaced, and user and password."""
+    """Return a request's target, or a URL, with the values of secret parameters replaced, and user and password.
+
+    So is most of the id of a resumable stream.
+    """
     path, question, query = USERINFO.sub(f"{REDACTED}@", target).partition("?")
+    path = STREAM_ID.sub(rf"\g<1>{REDACTED}", path)
     if not question:
         return path
     pairs = [pair.partition("=") for pair in query.split("&")]

@@ -10,7 +10,7 @@ that nobody takes it for whole. A server that drains takes on nothing new, and e
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from itertools import count
 from typing import Final, TypeAlias
 
@@ -47,15 +47,21 @@ TURNED_AWAY: Final = 64
 logger = logging.getLogger("streamkit.http")
 
 
-def plain_refusal(status: int, reason: str, stream: WireStream) -> bytes:  # noqa: ARG001 - others may want to know whom
-    """Answer in plain text, and close."""
+def plain_refusal(
+    status: int,
+    reason: str,
+    stream: WireStream,  # noqa: ARG001 - others may want to know whom
+    *,
+    headers: Iterable[tuple[str, str]] = (),
+) -> bytes:
+    """Answer in plain text, with `headers` besides, and close."""
     body = f"{reason}\n".encode("latin-1", "replace")
-    headers = [
+    own = [
         ("Content-Type", "text/plain; charset=iso-8859-1"),
         ("Content-Length", str(len(body))),
         ("Connection", "close"),
     ]
-    return response_head(status, headers) + body
+    return response_head(status, [*own, *headers]) + body
 
 
 def log_error(error: Exception) -> None:

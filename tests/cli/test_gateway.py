@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import math
 import os
 import re
 import shlex
@@ -21,8 +22,11 @@ import pytest
 
 from mockserver import MockInThread, mockserver_in_thread
 from streamkit.cli import gateway as cli
+from streamkit.cli import gateway_options
 from streamkit.cli.main import streamkit
+from streamkit.gateway.config import SPEAKABLE, GatewayConfig
 from streamkit.gateway.record import Record
+from streamkit.http.origin import parse_origin
 from tests.cli.harness import DEADLINE_S, Filter, linux_only, run
 from tests.cli.served import STREAM, Served, connected, exchange, raw, wire
 
@@ -31,6 +35,8 @@ NOWHERE = "http://127.0.0.1:1"
 KEYS = {"OUR_KEY": "our-secret-key", "THEIR_KEY": "their-secret-key", "EMPTY_KEY": " ", "BAD_KEY": "bad\nsecret"}
 
 SECRET = re.compile(r"secret")
+
+TO = ("--upstream", NOWHERE)
 
 
 class Gateway(Served):
@@ -189,7 +195,7 @@ def test_nobody_is_told_that_it_is_ready() -> None:
     assert result.err == ""
 
 
-# ---------------------------------------------------------------------------------------------------------------- keys
+# ----------------------------------------------------------------------------------------------------------------- keys
 
 
 def test_a_key_is_asked_for_and_another_goes_upstream() -> None:
@@ -250,7 +256,7 @@ def test_a_public_address_where_it_was_thought_of(mock: MockInThread, option: tu
         assert reply.status == 200
 
 
-# ----------------------------------------------------------------------------------------------------------------- log
+# ------------------------------------------------------------------------------------------------------------------ log
 
 
 def test_the_log_is_a_line_of_json_for_each_request(mock: MockInThread) -> None:
@@ -311,7 +317,7 @@ def test_a_log_that_nobody_reads_holds_up_no_request(mock: MockInThread, tmp_pat
         os.close(reader)
 
 
-# ----------------------------------------------------------------------------------------------------------------- TLS
+# ------------------------------------------------------------------------------------------------------------------ TLS
 
 
 def test_tls_on_both_sides(tmp_path: Path) -> None:
@@ -332,6 +338,73 @@ def test_tls_on_both_sides(tmp_path: Path) -> None:
         with Gateway(upstream.url, *options) as gateway:
             reply = httpx.get(f"{gateway.url}/api/version", verify=trusted)
             assert (reply.status_code, "not trusted" in reply.text) == (502, True)
+
+
+# ---------------------------------------------------------------------------------------------- what the options become
+
+Configured = Callable[..., GatewayConfig]
+
+
+@pytest.fixture
+def configured(monkeypatch: pytest.MonkeyPatch) -> Configured:
+    """Make a configuration of a command line, and start nothing."""
+    found: list[GatewayConfig] = []
+
+    def keep(config: GatewayConfig, *others: object) -> None:
+        found.append(config)
+
+    def end(main: Callable[[], object]) -> None:
+        main()
+
+    def run_here(*arguments: str) -> GatewayConfig:
+        monkeypatch.setattr(sys, "argv", ["streamkit", "gateway", *TO, *arguments])
+        with pytest.raises(SystemExit):
+            streamkit()
+        return found.pop()
+
+    monkeypatch.setattr("streamkit.cli.gateway.main", keep)
+    monkeypatch.setattr("streamkit.cli.gateway_options.allow_descriptors", lambda wanted: wanted)
+    monkeypatch.setattr("streamkit.cli.gateway.run", end)
+    return run_here
+
+
+def test_without_options_it_is_as_in_a_program(configured: Configured) -> None:
+    assert configured() == GatewayConfig(parse_origin(NOWHERE))
+
+
+def test_the_dialects_are_those_of_the_gateway() -> None:
+    assert gateway_options.SPEAKABLE == SPEAKABLE
+
+
+def test_an_upstream_that_is_asked_in_its_dialect(configured: Configured) -> None:
+    config = configured("--speaks", "anthropic", "--model-map", "gpt-4o=claude=x", "--model-map", "*=other")
+    assert config.speaks == "anthropic"
+    assert [config.upstream_model(name) for name in ("gpt-4o", "gpt-4", "")] == ["claude=x", "other", "other"]
+    assert configured("--speaks", "gemini").upstream_model("gpt-4o") == "gpt-4o"
+
+
+def test_resumable_streams(configured: Configured) -> None:
+    options = ("--max-streams", "5", "--stream-buffer-bytes", "4096", "--stream-grace", "1500ms")
+    config = configured("--speaks", "gemini", *options)
+    assert (config.max_streams, config.stream_buffer_bytes, config.stream_grace_s) == (5, 4096, 1.5)
+    assert configured("--speaks", "gemini", "--stream-grace", "0").stream_grace_s == math.inf
+
+
+def test_origins_are_kept_as_browsers_write_them(configured: Configured) -> None:
+    config = configured("--cors", "HTTPS://App.Example:443", "--cors", "http://localhost:3000", "--cors", "null")
+    assert config.cors_origins == {"https://app.example", "http://localhost:3000", "null"}
+
+
+def test_descriptors_are_shared_with_streams(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stream has a connection upstream while no client reads it."""
+    for there_are, clients, streams in ((9192, 4096, 1000), (2000, 750, 500), (40, 15, 10), (1, 1, 1)):
+        monkeypatch.setattr("streamkit.cli.gateway_options.allow_descriptors", lambda _, n=there_are: n)
+        assert gateway_options.connections_allowed(4096, 2, 1000) == (clients, streams)
+
+
+def test_the_line_says_what_it_speaks() -> None:
+    with Gateway(NOWHERE, "--speaks", "gemini") as gateway:
+        assert gateway.ready["speaks"] == "gemini"
 
 
 # ------------------------------------------------------------------------------------------------ what it refuses to do
@@ -369,7 +442,7 @@ def refused(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
     return run_here
 
 
-TO = ("--upstream", NOWHERE)
+SPEAKING = (*TO, "--speaks", "ollama-chat")
 
 WRONG = {
     "nothing": ((), ("--upstream",)),
@@ -399,6 +472,22 @@ WRONG = {
     "no duration": ((*TO, "--drain-timeout", "soon"), ("--drain-timeout", "soon")),
     "no connections": ((*TO, "--max-connections", "0"), ("--max-connections",)),
     "another log": ((*TO, "--log", "xml"), ("--log", "json", "text")),
+    "another dialect": ((*TO, "--speaks", "ollama"), ("--speaks", "ollama-chat", "gemini")),
+    "a dialect that only answers": ((*TO, "--speaks", "text"), ("--speaks", "openai-responses")),
+    "models for nothing": ((*TO, "--model-map", "a=b"), ("--model-map", "--speaks DIALECT")),
+    "streams for nothing": ((*TO, "--max-streams", "1000"), ("--max-streams", "--speaks DIALECT")),
+    "a buffer for nothing": ((*TO, "--stream-buffer-bytes", "5"), ("--stream-buffer-bytes", "--speaks DIALECT")),
+    "a grace for nothing": ((*TO, "--stream-grace", "0"), ("--stream-grace", "--speaks DIALECT")),
+    "one model": ((*SPEAKING, "--model-map", "gpt-4o"), ("--model-map", "NAME=NAME", "gpt-4o")),
+    "no model there": ((*SPEAKING, "--model-map", "gpt-4o="), ("--model-map", "gpt-4o=")),
+    "no model here": ((*SPEAKING, "--model-map", "=b"), ("--model-map", "'*=NAME'")),
+    "two models": ((*SPEAKING, "--model-map", "a=b", "--model-map", "a=c"), ("--model-map", "'a'", "twice")),
+    "no streams": ((*SPEAKING, "--max-streams", "0"), ("--max-streams",)),
+    "no buffer": ((*SPEAKING, "--stream-buffer-bytes", "0"), ("--stream-buffer-bytes",)),
+    "no grace": ((*SPEAKING, "--stream-grace", "soon"), ("--stream-grace", "soon")),
+    "a host for an origin": ((*TO, "--cors", "app.example"), ("--cors", "app.example", "a scheme and a host")),
+    "a page for an origin": ((*TO, "--cors", "https://app.example/a"), ("--cors", "path", "write https://app.example")),
+    "an origin with a password": ((*TO, "--cors", "https://me:secret@app.example"), ("--cors", "//...@app.example")),
 }
 
 

@@ -10,7 +10,7 @@ import pytest
 from mockserver.faults.listing import dialects_of
 from mockserver.faults.spec import place_text
 from mockserver.faults.table import FAULTS
-from mockserver.vendors import ENDPOINTS
+from streamkit.vendors import ENDPOINTS
 from streamkit.dialects.registry import DIALECTS
 from tests.cli.harness import Filter, run
 

@@ -7,8 +7,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 
 from hypothesis import strategies as st
 
-from mockserver.ask import Ask, Question
-from mockserver.vendors import Facts, find
+from mockserver.ask import Ask, ask_of
 from streamkit.codecs.jsontext import encode_value
 from streamkit.dialects.registry import DIALECTS
 from streamkit.dialects.requests import (
@@ -20,6 +19,9 @@ from streamkit.dialects.requests import (
     Tool,
     ToolCall,
 )
+from streamkit.vendors import Facts, find
+from streamkit.vendors.question import Question
+from streamkit.vendors.reading import Reading
 
 TEXT = st.text(
     st.characters(codec="utf-8", exclude_characters="\0") | st.sampled_from('\r\n\u2028\ufeff"\\{}é漢👋 '),
@@ -115,6 +117,7 @@ def understood(document: RequestDocument) -> Ask:
         headers={name.lower(): value for name, value in document.headers},
         body=document.content,
     )
-    ask = find(question).read(question, Facts())
+    found = find(question).read(question, Facts())
+    ask = ask_of(found) if isinstance(found, Reading) else found
     assert isinstance(ask, Ask), ask
     return ask

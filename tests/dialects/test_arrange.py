@@ -94,9 +94,15 @@ class TestOneAtATime:
         assert stage.feed_many(events) == events
 
     def test_a_second_call_waits_for_the_first(self) -> None:
-        out = fed(OneAtATime(), A, B, ToolArgs(1, "{"), ToolArgs(0, "{}"), ToolArgs(1, "}"), PartEnd(1), PartEnd(0))
-        assert out[:-1] == [[A], [], [], [ToolArgs(0, "{}")], [], []]
+        out = fed(OneAtATime(), A, B, ToolArgs(1, "{"), ToolArgs(1, "}"), PartEnd(1), PartEnd(0))
+        assert out[:-1] == [[A], [], [], [], []]
         assert out[-1] == [PartEnd(0), B, ToolArgs(1, "{"), ToolArgs(1, "}"), PartEnd(1)]
+
+    def test_a_call_that_is_whole_lets_the_second_one_go_on_before_its_own_end(self) -> None:
+        out = fed(OneAtATime(), A, ToolArgs(0, "{}"), B, ToolArgs(1, "{"), ToolArgs(1, "}"), PartEnd(0), PartEnd(1))
+        assert out[2:] == [[PartEnd(0), B], [ToolArgs(1, "{")], [ToolArgs(1, "}")], [], [PartEnd(1)]]
+        late = fed(OneAtATime(), A, B, ToolArgs(1, "{"), ToolArgs(0, "{}"), ToolArgs(1, "}"), PartEnd(1), PartEnd(0))
+        assert late[3:] == [[ToolArgs(0, "{}"), PartEnd(0), B, ToolArgs(1, "{")], [ToolArgs(1, "}")], [PartEnd(1)], []]
 
     def test_the_second_call_streams_once_the_first_has_ended(self) -> None:
         out = fed(OneAtATime(), A, B, ToolArgs(1, "{"), PartEnd(0), ToolArgs(1, "}"), PartEnd(1))
@@ -111,14 +117,21 @@ class TestOneAtATime:
         out = fed(OneAtATime(), A, ToolArgs(0, "{"), PartStart(1, "text"), Text(1, "x"), ToolArgs(0, "}"), PartEnd(0))
         assert out[3:] == [[PartStart(1, "text"), Text(1, "x")], [ToolArgs(0, "}")], [PartEnd(0)]]
 
-    def test_a_held_call_is_let_out_when_the_text_has_ended(self) -> None:
+    def test_a_text_closes_the_second_call_too(self) -> None:
         stage = OneAtATime()
         text: list[Event] = [PartStart(2, "text"), Text(2, "x")]
         out = fed(stage, A, B, ToolArgs(1, "{}"), ToolArgs(0, "{}"), *text, PartEnd(1), PartEnd(0), PartEnd(2))
-        assert out[5] == [PartEnd(0), PartStart(1, "text"), Text(1, "x")]
-        assert out[6:8] == [[], []]
+        assert out[3] == [ToolArgs(0, "{}"), PartEnd(0), B, ToolArgs(1, "{}")]
+        assert out[5] == [PartEnd(1), PartStart(2, "text"), Text(2, "x")]
+        assert out[6:] == [[], [], [PartEnd(2)]]
+
+    def test_a_held_call_takes_the_place_of_a_text_once_the_first_has_ended(self) -> None:
+        text: list[Event] = [PartStart(2, "text"), Text(2, "x")]
+        out = fed(OneAtATime(), A, ToolArgs(0, "{"), B, ToolArgs(1, "{}"), *text, ToolArgs(0, "}"), PartEnd(2))
+        assert out[5] == [PartStart(1, "text"), Text(1, "x")]
         late = PartStart(2, "tool", "b", "g")
-        assert out[8] == [PartEnd(1), late, ToolArgs(2, "{}"), PartEnd(2)]
+        assert out[6] == [ToolArgs(0, "}"), PartEnd(0), PartEnd(1), late, ToolArgs(2, "{}")]
+        assert out[7] == []
 
     def test_texts_that_alternate_become_parts_of_their_own(self) -> None:
         text, thought = PartStart(0, "text"), PartStart(1, "reasoning")

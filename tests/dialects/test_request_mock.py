@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mockserver.ask import Ask, RefusedError
+from mockserver.ask import Ask
 from streamkit.dialects.request_anthropic import DEFAULT_MAX_TOKENS
 from streamkit.dialects.requests import ChatMessage, ChatRequest
+from streamkit.vendors.question import RefusedError
 from tests.dialects.asked import PROMPTS, conversations, document_of, requests, understood
 
 CHATS = requests(conversations(tools=True), tools=True)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Unpack
 
 import trio
 
-from streamkit.gateway.open import open_gateway
+from streamkit.gateway.open import GatewayOptions, open_gateway
 from streamkit.gateway.record import Record
 
 __all__ = ["GatewayInThread", "gateway_in_thread"]
@@ -50,8 +51,8 @@ class GatewayInThread:
 
 
 @contextmanager
-def gateway_in_thread(upstream: str) -> Iterator[GatewayInThread]:
-    """Run a gateway before this upstream while the block runs."""
+def gateway_in_thread(upstream: str, **options: Unpack[GatewayOptions]) -> Iterator[GatewayInThread]:
+    """Run a gateway before this upstream while the block runs; `options` are what `GatewayConfig` takes."""
     started = threading.Event()
     running: list[tuple[GatewayInThread, trio.lowlevel.TrioToken, trio.CancelScope]] = []
     failed: list[Exception] = []
@@ -60,7 +61,7 @@ def gateway_in_thread(upstream: str) -> Iterator[GatewayInThread]:
         def note(record: Record) -> None:
             running[0][0].note(record)
 
-        async with open_gateway(upstream, on_record=note) as gateway:
+        async with open_gateway(upstream, on_record=note, **options) as gateway:
             with trio.CancelScope() as scope:
                 token = trio.lowlevel.current_trio_token()
                 running.append((GatewayInThread(gateway.url, token, []), token, scope))

@@ -32,7 +32,8 @@ WHOLE = Record(
 
 WHOLE_JSON = (
     '{"at":"2026-01-01T00:00:00.000001Z","number":7,"client":"127.0.0.1:4711","method":"POST",'
-    '"target":"/v1/chat/completions?key=[redacted]","http_version":"1.1","status":200,"outcome":"ok","detail":"",'
+    '"target":"/v1/chat/completions?key=[redacted]","http_version":"1.1","dialect":"",'
+    '"upstream_dialect":"","status":200,"outcome":"ok","detail":"",'
     '"reused":true,"retries":0,"head_ms":250.0,"first_byte_ms":251.0,"total_ms":2000.0,"request_bytes":71,'
     '"response_bytes":4096,"reads":40}'
 )
@@ -59,6 +60,15 @@ def test_what_there_was_none_of() -> None:
     assert [fields[name] for name in ("status", "head_ms", "first_byte_ms", "total_ms")] == [None] * 4
     assert fields["at"] == "1970-01-01T00:00:00.000000Z"
     assert text_line(CUT) == "#8 GET /  - unreachable  0 bytes  sent again  connection refused"
+
+
+def test_from_which_dialect_to_which() -> None:
+    read = Record(8, 0, "", 5, "POST", "/v1/messages", "1.1", "anthropic", "ollama-chat", 200, "ok")
+    fields = json.loads(json_line(read))
+    assert (fields["dialect"], fields["upstream_dialect"]) == ("anthropic", "ollama-chat")
+    assert text_line(read) == "#8 POST /v1/messages  anthropic as ollama-chat  200 ok  0 bytes"
+    read.upstream_dialect = ""  # it was refused before anybody was asked
+    assert text_line(read) == "#8 POST /v1/messages  anthropic  200 ok  0 bytes"
 
 
 def test_what_was_no_request() -> None:

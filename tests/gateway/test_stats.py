@@ -45,6 +45,7 @@ def test_the_document_of_nothing_has_all_its_fields() -> None:
             "ended": 0,
             "by_outcome": dict.fromkeys(get_args(Outcome), 0),
             "by_status": {"none": 0, "1xx": 0, "2xx": 0, "3xx": 0, "4xx": 0, "5xx": 0},
+            "by_dialect": {},
             "retries": 0,
         },
         "bytes": {"requests": 0, "responses": 0, "reads": 0},
@@ -84,6 +85,15 @@ def test_each_request_counts_where_it_belongs() -> None:
 def times(count: int, sum_ms: float, max_ms: float, *within: int) -> dict[str, object]:
     bounds = ("10", "100", "1000", "10000", "60000")
     return {"count": count, "sum_ms": sum_ms, "max_ms": max_ms, "within_ms": dict(zip(bounds, within, strict=True))}
+
+
+def test_requests_that_were_read_are_counted_by_their_dialect() -> None:
+    read = [record(), record(), record("refused", 400), record()]
+    read[0].dialect = read[2].dialect = "openai-chat"
+    read[1].dialect = "anthropic"
+    requests = document(*read)["requests"]
+    assert isinstance(requests, dict)
+    assert requests["by_dialect"] == {"openai-chat": 2, "anthropic": 1}
 
 
 def test_a_time_on_a_bound_is_within_it() -> None:

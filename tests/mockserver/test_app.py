@@ -9,7 +9,6 @@ import pytest
 import trio
 
 from mockserver.app import ServerConfig
-from mockserver.ask import Question
 from mockserver.config.scenarios import Scenarios
 from mockserver.open import MemoryMock, open_mockserver_in_memory
 from mockserver.plan import Asked, Plan, plan_of
@@ -17,6 +16,7 @@ from streamkit.dialects.convert import decoder_of
 from streamkit.dialects.events import End, Error, Event, Finish, Text
 from streamkit.http.clock import now_ns
 from streamkit.http.limits import Limits
+from streamkit.vendors.question import Question
 from tests.mockserver.talk import Answer, ask, request_bytes
 
 MS = 1_000_000

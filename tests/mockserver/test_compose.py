@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockserver.ask import Ask, Tool
+from mockserver.ask import Ask
 from mockserver.compose import Identity, answer_of, respond
 from mockserver.response import Record
 from mockserver.settings import Call, Settings
@@ -16,6 +16,7 @@ from streamkit.dialects.convert import decoder_of
 from streamkit.dialects.events import End, Usage
 from streamkit.dialects.message import MessageAccumulator
 from streamkit.dialects.registry import DIALECTS
+from streamkit.dialects.requests import Tool
 
 IDENTITY = Identity("id-1", 1_700_000_000_000_000_000, (("X-Own", "1"),))
 MS = 1_000_000
@@ -28,7 +29,8 @@ asks = st.fixed_dictionaries(
     {
         "choices": st.integers(1, 3),
         "max_tokens": st.none() | st.integers(1, 12),
-        "tools": st.just(()) | st.just((Tool("find", {"type": "object", "properties": {"q": {"type": "string"}}}),)),
+        "tools": st.just(())
+        | st.just((Tool("find", "", {"type": "object", "properties": {"q": {"type": "string"}}}),)),
         "include_usage": st.booleans(),
     }
 )

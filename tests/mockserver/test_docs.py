@@ -18,9 +18,9 @@ from mockserver.faults.listing import describe as faults
 from mockserver.faults.spec import PlaceKind
 from mockserver.journal import MAX_ENTRIES, MAX_TOTAL_BYTES, MAX_WRITES, Entry
 from mockserver.pacing import GAPS
-from mockserver.vendors import ENDPOINTS
-from mockserver.vendors.listing import describe as endpoints
 from streamkit.codecs.policies import POLICIES
+from streamkit.vendors import ENDPOINTS
+from streamkit.vendors.listing import describe as endpoints
 from tests.pages import ROOT, blocks_of
 
 PAGE = ROOT / "mockserver/README.md"

@@ -10,7 +10,7 @@ import pytest
 
 from mockserver.answers.answer import DEFAULT_TOKENS, Answer
 from mockserver.answers.schema import value_of
-from mockserver.ask import Ask, Tool
+from mockserver.ask import Ask
 from mockserver.settings import Call, Settings
 from streamkit.dialects.events import (
     End,
@@ -25,13 +25,15 @@ from streamkit.dialects.events import (
     Usage,
 )
 from streamkit.dialects.message import Message, MessageAccumulator
+from streamkit.dialects.requests import Tool
 from streamkit.errors import ConfigError
 
 WEATHER = Tool(
     "get_weather",
+    "",
     {"type": "object", "properties": {"city": {"enum": ["Paris", "Łódź"]}}, "required": ["city"]},
 )
-CLOCK = Tool("get_time", {"type": "object", "properties": {}})
+CLOCK = Tool("get_time", "", {"type": "object", "properties": {}})
 
 
 def answer(ask: Ask, settings: Settings | None = None, seed: int = 1) -> Answer:
@@ -339,11 +341,11 @@ class TestJson:
             return value_of(schema, seed)
 
         monkeypatch.setattr("mockserver.answers.schema.value_of", counted)
-        numbers = {"type": "object", "properties": {"n": {"type": "number"}}, "required": ["n"]}
+        numbers: dict[str, object] = {"type": "object", "properties": {"n": {"type": "number"}}, "required": ["n"]}
         found = message(chat(schema=numbers, choices=9))
         assert len({choice.text for choice in found.choices}) == 1
         assert found.text == message(chat(schema=numbers)).text
-        called = message(chat(tools=(Tool("f", numbers),), tool_choice="required", choices=9))
+        called = message(chat(tools=(Tool("f", "", numbers),), tool_choice="required", choices=9))
         calls = [part for choice in called.choices for part in choice.parts]
         assert len({call.text for call in calls}) == 1
         assert len({call.tool_id for call in calls}) == 9

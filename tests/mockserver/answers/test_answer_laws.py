@@ -10,7 +10,7 @@ from hypothesis import settings as options
 from hypothesis import strategies as st
 
 from mockserver.answers.answer import REASONS, Answer
-from mockserver.ask import Ask, Tool
+from mockserver.ask import Ask
 from mockserver.settings import Call, Settings
 from streamkit.codecs.jsontext import decode_checked, encode_value
 from streamkit.dialects.dialect import Dialect
@@ -18,6 +18,7 @@ from streamkit.dialects.events import End, Event, Finish, Reasoning, Start, Text
 from streamkit.dialects.lifecycle import Lifecycle
 from streamkit.dialects.message import Choice, Message, MessageAccumulator, Part
 from streamkit.dialects.registry import DIALECTS
+from streamkit.dialects.requests import Tool
 
 SEEDS = st.integers(0, 2**64 - 1)
 
@@ -31,7 +32,7 @@ NAMES = ("get_time", "search", "f")
 TOOLS = st.builds(
     Tool,
     st.sampled_from(NAMES),
-    st.sampled_from(
+    parameters=st.sampled_from(
         [
             {},
             {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},

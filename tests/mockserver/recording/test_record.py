@@ -18,7 +18,6 @@ import pytest
 import trio
 import trio.testing
 
-from mockserver.ask import Question
 from mockserver.recording.record import record
 from mockserver.recording.replay import Replay, bad_gateway
 from mockserver.script import Reset, Until, Write
@@ -32,6 +31,7 @@ from streamkit.http.stream import WireStream
 from streamkit.http.tls import TLSListener, TLSStream, throwaway_certificate
 from streamkit.io.cassette import Cassette, Ended, Recorded, parse_cassette, read_cassette
 from streamkit.io.cassette_writer import CassetteWriter, create_cassette
+from streamkit.vendors.question import Question
 
 MS = 1_000_000
 

@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mockserver.ask import Question
 from mockserver.recording.replay import Replay, bad_gateway
 from mockserver.script import Action, Close, Reset, Script, Until, Write
 from streamkit.errors import ConfigError
 from streamkit.io.cassette import Cassette, Ended, How, Read, Recorded
+from streamkit.vendors.question import Question
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"
 

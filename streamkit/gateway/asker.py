@@ -1,0 +1,184 @@
+"""Asks the upstream, in its dialect, what a client has asked in any.
+
+What is asked for is a stream in every case: of one document nobody would notice that its client has left.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass
+
+import msgspec
+import trio
+
+from streamkit.client.answer import check_answer, read_body, refusal_of
+from streamkit.client.asking import plain_request, request_of
+from streamkit.client.chat import Chat
+from streamkit.client.own import HTTPTransport
+from streamkit.client.timeouts import Deadlines, Timeouts
+from streamkit.client.transport import HTTPRequest, HTTPResponse
+from streamkit.dialects.decoder import Decoder
+from streamkit.dialects.endpoints import target_of
+from streamkit.dialects.registry import DIALECTS
+from streamkit.errors import ConfigError, DecodeError, StreamTimeout
+from streamkit.gateway.config import GatewayConfig
+from streamkit.gateway.crossing import asked_headers, key_in
+from streamkit.gateway.losses import check_leftovers, check_losses
+from streamkit.http.origin import Origin
+from streamkit.http.pool import Pool
+from streamkit.http.stream import TimedRead
+from streamkit.vendors.models import models_in, models_path
+from streamkit.vendors.question import RefusedError
+from streamkit.vendors.reading import Reading
+
+__all__ = ["Answer", "Asker"]
+
+STREAM_TYPES = {"text/event-stream": "sse", "application/x-ndjson": "ndjson", "application/ndjson": "ndjson"}
+"""The media types that leave no doubt about a stream's framing."""
+
+
+@dataclass
+class Answer:
+    """The beginning of what the upstream answers: a stream of its dialect, whose head is there.
+
+    Attributes:
+        response: its body is to be read.
+        request: what was sent.
+        decoder: new, of the upstream's dialect.
+        dropped: what of the question stayed behind, by name.
+        held: what was read of the body already.
+        deadlines: of this exchange.
+    """
+
+    response: HTTPResponse
+    request: HTTPRequest
+    decoder: Decoder
+    dropped: list[str]
+    held: list[TimedRead]
+    deadlines: Deadlines
+
+
+class Asker:
+    """Asks one upstream.
+
+    Args:
+        config: the gateway's; it has to say what the upstream speaks.
+        pool: the connections to it.
+        name: what `Via` calls the gateway.
+    """
+
+    def __init__(self, config: GatewayConfig, pool: Pool, name: str = "streamkit") -> None:
+        self._config = config
+        self._transport = HTTPTransport(pool=pool)
+        self._via = ("Via", f"1.1 {name}")
+        upstream = config.upstream
+        self._origin = Origin(upstream.scheme, upstream.host, upstream.port)
+
+    @asynccontextmanager
+    async def chat(self, reading: Reading, headers: Sequence[tuple[str, str]]) -> AsyncIterator[Chat]:
+        """Ask, and have the answer as neutral events while the block runs.
+
+        Leaving the block before the answer's end aborts the connection upstream, at once.
+
+        Args:
+            reading: what is asked.
+            headers: the client's, without those that are meant for the gateway alone; a key among them goes on.
+
+        Raises:
+            RefusedError: it cannot be asked in the upstream's dialect.
+            RemoteError: the upstream cannot be reached (`ConnectError`), refuses (`StatusError`), answers with
+                something else (`DecodeError`), or takes too long (`StreamTimeout`).
+        """
+        async with self.answer(reading, headers) as answer:
+            chat = Chat(
+                answer.response,
+                answer.decoder,
+                request=answer.request,
+                deadlines=answer.deadlines,
+                dropped=answer.dropped,
+                held=answer.held,
+                max_message_bytes=None,
+            )
+            async with chat:
+                yield chat
+
+    @asynccontextmanager
+    async def answer(self, reading: Reading, headers: Sequence[tuple[str, str]]) -> AsyncIterator[Answer]:
+        """Ask, and have the answer as the upstream sends it; otherwise as `chat`."""
+        request, dropped = self._request_of(reading, headers)
+        row = DIALECTS[self._config.speaks]
+        decoder = row.decoder()
+        response, deadlines = await self._open(request)
+        async with aclosing(response):
+            if response.info.status >= 300:
+                raise await refusal_of(response, request, deadlines)
+            held = await check_answer(response, request, decoder, deadlines)
+            framing = STREAM_TYPES.get(response.info.media_type, decoder.framing)
+            if framing != decoder.framing:
+                reason = f"the upstream answers in {response.info.media_type}: does it speak {row.name}?"
+                raise DecodeError(reason, stage=row.name, record=None, offset=None, code="wrong-dialect")
+            yield Answer(response, request, decoder, dropped, held, deadlines)
+
+    async def models(self, headers: Sequence[tuple[str, str]]) -> list[str]:
+        """Return the names of the upstream's models, as it lists them.
+
+        Args:
+            headers: the client's; a key among them goes on.
+
+        Raises:
+            RemoteError: it has no such list, or cannot be asked.
+        """
+        config = self._config
+        target = target_of(models_path(config.speaks), config.upstream.path, config.speaks)
+        key = config.upstream_key or key_in(headers)
+        crossing = [*asked_headers([*headers]), self._via]
+        request = plain_request(self._origin, target, crossing, key, dialect=config.speaks)
+        response, deadlines = await self._open(request)
+        async with aclosing(response):
+            if response.info.status >= 300:
+                raise await refusal_of(response, request, deadlines)
+            return models_in(config.speaks, await read_body(response, deadlines))
+
+    def _request_of(self, reading: Reading, headers: Sequence[tuple[str, str]]) -> tuple[HTTPRequest, list[str]]:
+        """Return the request for the upstream, and what stays behind of the client's.
+
+        Raises:
+            RefusedError: what would stay behind may not, or the upstream's dialect has no form for what is asked.
+        """
+        config = self._config
+        named = check_leftovers(reading.leftovers)
+        model = config.upstream_model(reading.request.model)
+        asked = msgspec.structs.replace(reading.request, model=model, stream=True, include_usage=True)
+        row = DIALECTS[config.speaks]
+        try:
+            request, dropped = request_of(
+                row,
+                row.framings[0],
+                asked,
+                origin=self._origin,
+                url_path=config.upstream.path,
+                headers=[*asked_headers([*headers]), self._via],
+                api_key=config.upstream_key or key_in(headers),
+            )
+        except ConfigError as error:
+            raise RefusedError(400, str(error)) from None
+        return request, named + check_losses(dropped, row.name)
+
+    async def _open(self, request: HTTPRequest) -> tuple[HTTPResponse, Deadlines]:
+        config = self._config
+        deadlines = Deadlines(Timeouts(connect_s=None, idle_s=_limit(config.idle_timeout_s)))
+        with trio.move_on_after(config.head_timeout_s):
+            response = await self._transport.open(
+                request,
+                connect_s=_limit(config.connect_timeout_s),
+                on_sending=deadlines.sending,
+                on_read=deadlines.hearing(None),
+            )
+            return response, deadlines
+        raise StreamTimeout(config.head_timeout_s)
+
+
+def _limit(limit_s: float) -> float | None:
+    return None if math.isinf(limit_s) else limit_s

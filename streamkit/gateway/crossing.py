@@ -1,0 +1,81 @@
+"""Which headers cross between a client of one dialect and a server of another. Pure.
+
+What says how a body is written stays behind, for it is written anew; so does what only the one vendor understands. The
+rest goes on, as through any gateway: ids and traces of requests, limits and the time to come back, whatever else the
+two sides have agreed upon.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from streamkit.dialects.refusals import REQUEST_ID_HEADERS
+from streamkit.gateway.guard import KEY_HEADERS
+from streamkit.http.forward import end_to_end
+
+__all__ = ["REQUEST_ID", "answer_headers", "asked_headers", "key_in"]
+
+BEHIND: Final = frozenset(
+    {
+        *KEY_HEADERS,
+        *("host", "date", "expect", "cookie", "origin", "referer", "range", "last-event-id", "priority", "upgrade"),
+        *("trailer", "max-forwards", "pragma", "cache-control", "dnt", "digest", "forwarded"),
+    }
+)
+
+BEHIND_STARTS: Final = (
+    *("content-", "accept", "if-", "sec-", "access-control-", "x-streamkit-"),
+    *("anthropic-", "openai-", "x-stainless-", "x-goog-"),
+)
+
+ANSWER_BEHIND: Final = frozenset(
+    {
+        *("date", "server", "vary", "etag", "last-modified", "expires", "age", "cache-control", "pragma", "trailer"),
+        *("set-cookie", "alt-svc", "strict-transport-security", "location", "link", "warning", "digest", "nel"),
+        *("report-to", "x-accel-buffering", "x-frame-options", "x-xss-protection", "openai-version"),
+    }
+)
+
+ANSWER_BEHIND_STARTS: Final = ("content-", "accept-", "access-control-", "cross-origin-", "x-content-", "x-vercel-")
+
+REQUEST_ID: Final = {"openai": "x-request-id", "anthropic": "request-id"}
+"""The header in which the SDKs of a family look for the request's id."""
+
+
+def asked_headers(headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Return the client's headers that go to a server of another dialect."""
+    return [(name, value) for name, value in end_to_end(headers, BEHIND) if not name.lower().startswith(BEHIND_STARTS)]
+
+
+def key_in(headers: Iterable[tuple[str, str]]) -> str:
+    """Return the key that a client has sent, in whatever header its SDK puts it into; empty where there is none."""
+    for name, value in headers:
+        lower = name.lower()
+        if lower == "authorization":
+            scheme, _, key = value.partition(" ")
+            if scheme.lower() == "bearer" and key.strip():
+                return key.strip()
+        elif lower in KEY_HEADERS and value.strip():
+            return value.strip()
+    return ""
+
+
+def answer_headers(headers: Sequence[tuple[str, str]], family: str) -> list[tuple[str, str]]:
+    """Return the upstream's headers that go to a client of another dialect.
+
+    Args:
+        headers: of the response.
+        family: whose dialect the client has; the request's id is also told where its SDK looks for it.
+    """
+    kept = [
+        (name, value)
+        for name, value in end_to_end([*headers], ANSWER_BEHIND)
+        if not name.lower().startswith(ANSWER_BEHIND_STARTS)
+    ]
+    told = {name.lower(): value for name, value in reversed(kept)}
+    wanted = REQUEST_ID.get(family)
+    if wanted is not None and wanted not in told:
+        known = next((told[name] for name in REQUEST_ID_HEADERS if name in told), None)
+        kept += [] if known is None else [(wanted, known)]
+    return kept

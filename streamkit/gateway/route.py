@@ -1,0 +1,74 @@
+"""Whose business a request is, in a gateway whose upstream's dialect is known. Pure.
+
+A vendor's endpoint is answered in that vendor's dialect. Where that is the upstream's own, nothing has to be converted,
+and the request is passed on as it is; so is what is below the paths of the upstream's vendor and is no endpoint that
+we know (embeddings, files), and what is nobody's. What only another vendor has is refused in its manner.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from streamkit.dialects.endpoints import target_of
+from streamkit.gateway.config import GatewayConfig
+from streamkit.gateway.failures import family_of
+from streamkit.gateway.rename import renamed_target
+from streamkit.http.exchange import Request
+from streamkit.vendors import Found, find
+from streamkit.vendors.question import question_of
+
+__all__ = ["WEBSOCKET", "Route", "route_of"]
+
+WEBSOCKET: Final = "/ws"
+STREAMS: Final = "/streams"
+
+Kind = Literal["relay", "rename", "translate", "websocket", "streams"]
+
+NOBODY: Final = "json"
+"""The dialect of a path that looks like no vendor's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where a request goes.
+
+    Attributes:
+        kind: `relay`: upstream, as it is; `rename`: the same, but for the model's name; `translate`: to the vendor's
+            endpoint; the others are the gateway's own.
+        found: the endpoint, of `translate`.
+        target: what the request's target becomes, of `relay` and `rename`; empty for what it is.
+    """
+
+    kind: Kind
+    found: Found | None = None
+    target: str = ""
+
+
+def route_of(request: Request, config: GatewayConfig) -> Route:
+    """Return where a request goes."""
+    path = request.path
+    if path == WEBSOCKET:
+        return Route("websocket")
+    if path == STREAMS or path.startswith(f"{STREAMS}/"):
+        return Route("streams")
+    found = find(question_of(request.method, path, request.query, request.headers))
+    is_endpoint = bool(found.endpoint.method)
+    is_own = family_of(found.dialect) == family_of(config.speaks)
+    if is_endpoint and found.endpoint.kind == "chat":
+        if found.dialect != config.speaks:
+            return Route("translate", found)
+        if not config.model_map:
+            return Route("relay", target=_own_target(request.target, config))
+        return Route("rename", target=_own_target(renamed_target(request.target, config), config))
+    if found.dialect == NOBODY or (is_own and not (is_endpoint and config.model_map)):
+        return Route("relay", target=_own_target(request.target, config))
+    return Route("translate", found)
+
+
+def _own_target(target: str, config: GatewayConfig) -> str:
+    """Return the target below the upstream's path: a base like `/v1` may be the beginning of both."""
+    base = config.upstream.path
+    if not base or not target.startswith("/"):
+        return target
+    return target_of(target, base, config.speaks).removeprefix(base)

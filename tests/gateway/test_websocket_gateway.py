@@ -1,0 +1,138 @@
+"""What the whole gateway adds to a WebSocket: who is let in, what goes upstream, TLS, and how it stops."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import trio
+from websockets.sync.client import connect
+
+from mockserver.open import open_mockserver
+from streamkit.gateway.open import open_gateway
+from streamkit.http.tls import throwaway_certificate
+from tests.gateway.peers import PATIENCE_S, connected, gateway_to
+from tests.gateway.websocket_peers import Hand, close_of, opening
+from tests.gateway.websocket_stand import QUESTION
+
+WORDS = "One two three four five."
+
+
+async def answered(port: int, data: bytes) -> tuple[Hand, str]:
+    """Send an opening, and return the client with the head of the answer."""
+    hand = Hand(await connected(port))
+    await hand.send(data)
+    return hand, await hand.head()
+
+
+@pytest.mark.parametrize(
+    ("fields", "status"),
+    [
+        ({}, 101),
+        ({"Origin": "http://localhost:5173"}, 101),
+        ({"Origin": "https://evil.example"}, 403),
+        ({"Origin": "null"}, 403),
+        ({"Host": "rebound.example"}, 421),
+    ],
+)
+async def test_host_and_origin_are_checked_first(fields: dict[str, str], status: int) -> None:
+    async with (
+        open_mockserver() as mock,
+        gateway_to(mock.url, speaks="ollama-chat", allowed_hosts=frozenset()) as stand,
+    ):
+        hand, head = await answered(stand.port, opening(**{"Host": f"127.0.0.1:{stand.port}", **fields}))
+        assert head.startswith(f"HTTP/1.1 {status} ")
+        hand.stream.abort()
+        assert await stand.outcome(1) == ("ok" if status == 101 else "refused")
+
+
+@pytest.mark.parametrize(
+    ("fields", "status"),
+    [
+        ({}, 401),
+        ({"Sec-WebSocket-Protocol": "streamkit, streamkit.key.d3Jvbmc"}, 401),
+        ({"Sec-WebSocket-Protocol": "streamkit, streamkit.key.c2VjcmV0"}, 101),
+        ({"Sec-WebSocket-Protocol": "streamkit.key.secret, streamkit"}, 101),
+        ({"Authorization": "Bearer secret"}, 101),
+    ],
+)
+async def test_a_key_may_come_as_a_protocol(fields: dict[str, str], status: int) -> None:
+    async with (
+        open_mockserver(say=WORDS) as mock,
+        gateway_to(mock.url, speaks="ollama-chat", api_key="secret") as stand,
+    ):
+        hand, head = await answered(stand.port, opening(**fields))
+        assert head.startswith(f"HTTP/1.1 {status} ")
+        if status == 101:
+            await hand.ask(QUESTION)
+            await hand.until("end")
+            (entry,) = mock.journal
+            assert "secret" not in entry.head
+            assert "websocket" not in entry.head.lower()
+        hand.stream.abort()
+
+
+async def test_the_record_of_a_conversation() -> None:
+    async with open_mockserver(say=WORDS) as mock, gateway_to(mock.url, speaks="anthropic") as stand:
+        hand, _ = await answered(stand.port, opening())
+        for _ in range(2):
+            await hand.ask(QUESTION)
+            await hand.until("end")
+        await hand.send(close_of(1000))
+        await hand.closing()
+        hand.stream.abort()
+        record = await stand.record(1)
+        assert (record.method, record.target, record.status, record.outcome) == ("GET", "/ws", 101, "ok")
+        assert record.request_bytes == 2 * len(QUESTION)
+        assert record.first_ns is not None
+        assert (record.dialect, record.upstream_dialect) == ("openai-chat", "anthropic")
+        assert stand.gateway.stats.active == 0
+
+
+async def test_a_gateway_that_only_passes_on_knows_no_websocket() -> None:
+    async with open_mockserver() as mock, gateway_to(mock.url) as stand:
+        hand, head = await answered(stand.port, opening())
+        assert head.startswith("HTTP/1.1 404 ")
+        hand.stream.abort()
+
+
+async def test_a_gateway_that_drains_and_one_that_stops() -> None:
+    with trio.fail_after(PATIENCE_S):
+        async with open_mockserver(say=WORDS, gate="g@token:2") as mock:
+            async with open_gateway(mock.url, speaks="ollama-chat") as gateway:
+                waiting, _ = await answered(gateway.port, opening(Host="localhost"))
+                asking, _ = await answered(gateway.port, opening(Host="localhost"))
+                await asking.ask(QUESTION)
+                await asking.until("text")
+                gateway.drain()
+                assert (await waiting.closing())[0] == 1001
+                await waiting.send(close_of(1001))
+                assert await waiting.end() == b""
+                await waiting.stream.aclose()
+                await mock.gates.wait_for("g")
+                await asking.until("text")
+            assert (await asking.closing())[0] == 1001, "its time is over"
+            assert await asking.end() == b""
+            await asking.stream.aclose()
+        assert [record.outcome for record in gateway.records] == ["ok", "stopped"]
+
+
+async def test_over_tls() -> None:
+    certificate = throwaway_certificate()
+    with trio.fail_after(PATIENCE_S):
+        async with (
+            open_mockserver(say=WORDS) as mock,
+            open_gateway(mock.url, speaks="gemini", tls=certificate.context) as gateway,
+        ):
+
+            def converse() -> tuple[str, int | None]:
+                said = ""
+                with connect(f"wss://127.0.0.1:{gateway.port}/ws", ssl=certificate.client_context()) as socket:
+                    socket.send(QUESTION)
+                    record = {"streamkit": ""}
+                    while record["streamkit"] != "end":
+                        record = json.loads(socket.recv(timeout=30))
+                        said += record.get("text", "")
+                return said, socket.close_code
+
+            assert await trio.to_thread.run_sync(converse) == (WORDS, 1000)
