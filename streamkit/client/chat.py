@@ -63,6 +63,7 @@ class Chat(Items[Event]):
         dropped: Sequence[str] = (),
         held: Sequence[TimedRead] = (),
         max_message_bytes: int | None,
+        keeps_message: bool = True,
     ) -> None:
         """Take over a response.
 
@@ -74,6 +75,8 @@ class Chat(Items[Event]):
             dropped: see the class.
             held: what was read of the body already.
             max_message_bytes: the most that `message` keeps.
+            keeps_message: whether it keeps anything but the error that ended the answer: who passes events on has no
+                use for it, and it grows with the answer.
 
         Raises:
             ProtocolError: the body is in a content coding that is not known.
@@ -90,6 +93,7 @@ class Chat(Items[Event]):
         self._held = [*held]
         self._pieces: Iterator[bytes] | None = None  # of the newest read, its coding undone, as long as there are any
         self._kept = MessageAccumulator(max_bytes=max_message_bytes)
+        self._keeps_message = keeps_message
         self._bad_finish: Finish | None = None
         self._is_whole = False
         self._outcome: Exception | None = None
@@ -188,7 +192,8 @@ class Chat(Items[Event]):
             message = masked(last.message, self.request.secrets)
             last = events[-1] = msgspec.structs.replace(last, message=message)
         try:
-            self._kept.feed_many(events)
+            if self._keeps_message or type(last) is Error:
+                self._kept.feed_many(events if self._keeps_message else events[-1:])
         except LimitExceeded as over:
             self._outcome = over
             return events[: len(over.items) + 1]  # the one that is too much is in the message, too

@@ -111,8 +111,10 @@ def block_of(part: Part, tool_id: str) -> dict[str, object]:
 
 
 def failure_body(failure: Failure) -> object:
-    """Return the body of an error; it has no place for a code or a field."""
-    error = {"type": failure.type or type_of(failure.status), "message": failure.message}
+    """Return the body of an error; it has no place for a field."""
+    error: dict[str, object] = {"type": failure.type or type_of(failure.status), "message": failure.message}
+    if failure.error_code:
+        error["details"] = {"error_code": failure.error_code}
     return {"type": "error", "error": error, **({"request_id": failure.request_id} if failure.request_id else {})}
 
 

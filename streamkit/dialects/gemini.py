@@ -10,6 +10,7 @@ The decoder is in `streamkit.dialects.gemini_decoder`, the encoder in `gemini_en
 
 from __future__ import annotations
 
+from streamkit.dialects.arrange import CUT_REASONS
 from streamkit.dialects.dialect import Dialect
 from streamkit.dialects.failure import Failure
 from streamkit.dialects.gemini_decoder import REASONS, GeminiDecoder
@@ -26,6 +27,7 @@ from streamkit.dialects.gemini_encoder import (
 from streamkit.dialects.message import Choice, Message, Part
 from streamkit.dialects.ollama import rfc3339
 from streamkit.dialects.request_gemini import request_document
+from streamkit.errors import EncodeError
 
 __all__ = ["DIALECT"]
 
@@ -46,7 +48,11 @@ def looks_like(value: object, name: str) -> bool:
 def response(message: Message) -> object:
     """Return the response of `generateContent`; a candidate that has not finished has no `finishReason`.
 
-    A stream that failed gives the error, as Google would, and beside it what had come.
+    A stream that failed gives the error, as Google would, and beside it what had come. A call that was cut short with
+    the answer is left out.
+
+    Raises:
+        EncodeError: the arguments of a call are no object, though nothing was cut.
     """
     body: dict[str, object] = {} if message.error is None else error_object(message.error)
     candidates = []
@@ -57,6 +63,8 @@ def response(message: Message) -> object:
         if isinstance(feedback, dict) and feedback.get("blockReason") and not choice.parts:
             body["promptFeedback"] = feedback
             continue
+        if message.complete:
+            check_calls(choice)
         candidates.append(candidate_of(choice, fields))
     if candidates:
         body["candidates"] = candidates
@@ -66,6 +74,14 @@ def response(message: Message) -> object:
     if message.created_ns:
         body["createTime"] = rfc3339(message.created_ns)
     return {**body, "modelVersion": message.model, "responseId": message.id}
+
+
+def check_calls(choice: Choice) -> None:
+    """Refuse a call that can neither be written nor be left out."""
+    for part in choice.parts:
+        if part.kind == "tool" and part.arguments is None and choice.reason not in CUT_REASONS:
+            msg = f"the arguments of the call of {part.tool_name!r} are no JSON object"
+            raise EncodeError(msg, stage="gemini")
 
 
 def candidate_of(choice: Choice, fields: dict[str, object]) -> dict[str, object]:

@@ -330,6 +330,7 @@ class OpenAIEncoder(Encoder):
         more = self.own(extra)
         in_choice, in_delta = more.pop("choice", None), more.pop("delta", None)
         more.pop("function_call", None)  # says how the call came, and is no field
+        more.pop("tool_call", None)  # stands in the call
         if isinstance(in_choice, dict):
             choice = {**choice, **in_choice}
         delta = choice.get("delta")

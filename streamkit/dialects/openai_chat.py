@@ -30,7 +30,7 @@ from streamkit.dialects.openai import (
     usage_object,
 )
 from streamkit.dialects.openai_calls import Calls
-from streamkit.dialects.parts import Parts
+from streamkit.dialects.parts import Extra, Parts
 from streamkit.dialects.request_openai_chat import request_document
 
 __all__ = ["DIALECT"]
@@ -202,9 +202,8 @@ class OpenAIChatEncoder(OpenAIEncoder):
         self._tools[start.choice, start.part] = index
         call_id = start.tool_id or f"call_{self.id}_{start.choice}_{index}"
         function = {"name": start.tool_name, "arguments": ""}
-        self._delta(
-            start, {"tool_calls": [{"index": index, "id": call_id, "type": "function", "function": function}]}, out
-        )
+        call = {"index": index, "id": call_id, "type": "function", "function": function, **call_fields(start.extra)}
+        self._delta(start, {"tool_calls": [call]}, out)
 
     def on_text(self, event: Text, out: list[bytes]) -> None:
         self._write_text("content", event, out)
@@ -256,6 +255,12 @@ class OpenAIChatEncoder(OpenAIEncoder):
         return template
 
 
+def call_fields(extra: Extra) -> dict[str, object]:
+    """Return what a call has besides: Google's compatible endpoint puts its seal there, under `extra_content`."""
+    fields = extra.get("openai.tool_call")
+    return fields if isinstance(fields, dict) else {}
+
+
 def looks_like(value: object, name: str) -> bool:
     """Whether a record may be of this dialect."""
     if not isinstance(value, dict) or name != "message":
@@ -300,6 +305,7 @@ def choice_of(choice: Choice, message: Message) -> dict[str, object]:
                 "id": call.tool_id or f"call_{message.id or 'chatcmpl-0'}_{choice.index}_{index}",
                 "type": "function",
                 "function": {"name": call.tool_name, "arguments": call.text or "{}"},
+                **call_fields(call.extra),
             }
             for index, call in enumerate(choice.tool_calls)
         ]

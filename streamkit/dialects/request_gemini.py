@@ -4,6 +4,7 @@
   else in it: as many `functionResponse` as there were calls, told by name, in their order.
 - A result that is no JSON object is put into one, under `output`, the key that Google reads as the result.
 - The signature goes on the first call of its message, where newer models insist on it, or on the text of one without.
+- A call in the current turn that has none gets `NO_SIGNATURE` where the model would refuse it otherwise.
 - How hard to think is a level, and for Gemini 2 a number of tokens.
 - Schemas are JSON Schema (`parametersJsonSchema`, `responseJsonSchema`), so nothing of them is translated or lost.
 """
@@ -58,6 +59,12 @@ BUDGET_TOKENS: Final[Mapping[str, int]] = {
 
 BUDGETED: Final = re.compile(r"gemini-2")
 
+SEALING: Final = re.compile(r"gemini-(?:[3-9]|[1-9]\d)(?!\d)")
+"""Names of the models that refuse a step of the current turn whose first call has no signature: from Gemini 3 on."""
+
+NO_SIGNATURE: Final = "skip_thought_signature_validator"
+"""What Google wants there for calls of another model's (ai.google.dev, "Thought signatures")."""
+
 CALLING: Final[Mapping[str, str]] = {"none": "NONE", "required": "ANY"}
 
 
@@ -68,7 +75,7 @@ def request_document(request: ChatRequest) -> RequestDocument:
         ConfigError: it has no model, nothing to say, a result without a call, or arguments that are no JSON object.
     """
     system, others, dropped = system_apart(linked(request.messages))
-    contents = list(contents_of(others))
+    contents = list(contents_of(others, is_sealing=bool(SEALING.search(request.model))))
     if not contents:
         msg = "messages: nobody says anything, and gemini takes no empty message"
         raise ConfigError(msg)
@@ -98,12 +105,17 @@ def path_of(request: ChatRequest) -> str:
     return f"/v1beta/{kind}/{quote(name, safe='', errors='replace')}:{method}"
 
 
-def contents_of(messages: list[ChatMessage]) -> Iterator[dict[str, object]]:
+def contents_of(messages: list[ChatMessage], *, is_sealing: bool) -> Iterator[dict[str, object]]:
     """Yield the contents: those of the model, of the user, and results."""
-    for role, group in groupby(messages, key=lambda message: message.role):
-        parts = [part for message in group for part in parts_of(message)]
-        if parts:
-            yield {"role": "model" if role == "assistant" else "user", "parts": parts}
+    said = [(message.role, parts) for message in messages if (parts := list(parts_of(message)))]
+    asked_at = max((number for number, (role, _) in enumerate(said) if role == "user"), default=-1)
+    for role, group in groupby(enumerate(said), key=lambda each: each[1][0]):
+        numbered = list(group)
+        parts = [part for _, (_, parts) in numbered for part in parts]
+        call = next((part for part in parts if "functionCall" in part), None)
+        if is_sealing and call is not None and numbered[0][0] > asked_at:
+            call.setdefault("thoughtSignature", NO_SIGNATURE)
+        yield {"role": "model" if role == "assistant" else "user", "parts": parts}
 
 
 def parts_of(message: ChatMessage) -> Iterator[dict[str, object]]:

@@ -2,6 +2,7 @@
 
 There is no choice of tools. "none" offers none, and the name of one offers that one alone, which the model may still
 not call. Ids of calls go along where the vendor that made them gave some; Ollama itself tells calls by their names.
+What the assistant says right behind its calls is in the same message: their results come next.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from streamkit.dialects.request_parts import (
     schema_of,
     unplaced,
 )
+from streamkit.dialects.request_turns import whole_turns
 from streamkit.dialects.requests import ChatRequest, RequestDocument, Tool
 from streamkit.errors import ConfigError
 
@@ -37,13 +39,13 @@ def chat_document(request: ChatRequest) -> RequestDocument:
     Raises:
         ConfigError: it has no model, a result without a call, or arguments that are no JSON object.
     """
-    messages = linked(request.messages)
+    messages, as_given = whole_turns(linked(request.messages)), whole_turns(request.messages)
     tools, dropped = chosen(request)
     body: dict[str, object] = {
         "model": model_named(request, "ollama-chat"),
         "messages": [
-            message_of(message, as_given)
-            for message, as_given in zip(messages, request.messages, strict=True)
+            message_of(message, plain)
+            for message, plain in zip(messages, as_given, strict=True)
             if message.reasoning or is_spoken(message)
         ],
         **given(tools=[tool_of(tool) for tool in tools]),

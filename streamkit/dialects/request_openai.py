@@ -1,11 +1,31 @@
-"""What requests to OpenAI's three endpoints share: how tools, choices of them and schemas are written."""
+"""What requests to OpenAI's three endpoints share: how tools, choices of them, schemas and efforts are written.
+
+Which efforts of thinking a model takes hangs on its name (OpenAI's guide on reasoning models): those of OpenAI's own
+that do not think refuse all of them, its later ones know words that others refuse. Of compatible servers many know
+three only, and refuse any for a model that does not think.
+"""
 
 from __future__ import annotations
 
-from streamkit.dialects.request_parts import TOOL_WORDS
-from streamkit.dialects.requests import ChatRequest, ResponseSchema
+import re
+from collections.abc import Sequence
+from typing import Final
 
-__all__ = ["schema_fields", "stream_fields", "tool_choice_of"]
+from streamkit.dialects.request_parts import TOOL_WORDS, effort_of
+from streamkit.dialects.requests import EFFORTS, ChatRequest, ResponseSchema
+
+__all__ = ["REASONING_MODEL", "effort_fields", "schema_fields", "stream_fields", "tool_choice_of"]
+
+REASONING_MODEL: Final = re.compile(r"(?:^|/)(?:o[1-9]|gpt-(?:[5-9]|[1-9]\d)|codex)(?![0-9a-z])")
+"""Names of OpenAI's reasoning models, with or without a vendor before them."""
+
+PLAIN_MODEL: Final = re.compile(r"(?:^|/)(?:gpt-[34]|chatgpt-|gpt-\d[^/]*-chat)")
+"""Names of those of its models that do not think."""
+
+VERSION: Final = re.compile(r"(?:^|/)gpt-(\d+)(?:\.(\d+))?")
+
+LEVELS: Final = ("low", "medium", "high")
+"""The efforts that all know who know any."""
 
 
 def stream_fields(request: ChatRequest) -> dict[str, object]:
@@ -23,6 +43,43 @@ def tool_choice_of(request: ChatRequest, *, nested: bool) -> object | None:
     if choice in TOOL_WORDS:
         return choice
     return {"type": "function", "function": {"name": choice}} if nested else {"type": "function", "name": choice}
+
+
+def effort_fields(request: ChatRequest) -> tuple[dict[str, object], list[str]]:
+    """Return `reasoning_effort`, if it may be there, and `reasoning` if that makes a difference.
+
+    To a model of a name that is not OpenAI's only a level is told: whether it thinks is its server's choice. One of
+    OpenAI's that always thinks is asked to do it as little as it can.
+
+    Raises:
+        ConfigError: there is no such effort.
+    """
+    effort = effort_of(request)
+    if effort is None:
+        return {}, []
+    if PLAIN_MODEL.search(request.model):
+        return {}, [] if effort == "none" else ["reasoning"]
+    if REASONING_MODEL.search(request.model) is None and (effort == "none" or request.reasoning is True):
+        return {}, ["reasoning"]
+    told = nearest(effort, efforts_of(request.model))
+    return {"reasoning_effort": told}, ["reasoning"] if effort == "none" != told else []
+
+
+def efforts_of(model: str) -> Sequence[str]:
+    """Return the efforts that a model takes, going by its name."""
+    found = VERSION.search(model)
+    if found is None or REASONING_MODEL.search(model) is None:
+        return LEVELS
+    version, is_codex = (int(found[1]), int(found[2] or 0)), "codex" in model
+    least = () if is_codex else ("minimal",) if version < (5, 1) else ("none",)
+    most = ("xhigh",) if version >= (5, 2) or "codex-max" in model else ()
+    return (*least, *LEVELS, *most)
+
+
+def nearest(effort: str, known: Sequence[str]) -> str:
+    """Return the effort that is known and nearest to one; of two, the greater."""
+    place = EFFORTS.index(effort)
+    return min(known, key=lambda each: (abs(EFFORTS.index(each) - place), -EFFORTS.index(each)))
 
 
 def schema_fields(schema: ResponseSchema) -> dict[str, object]:

@@ -6,19 +6,21 @@ the new one, so a model whose name is one of theirs gets that. For any other mod
 
 What the assistant thought in earlier turns is dropped: OpenAI's messages have no place for it, and compatible servers
 disagree about its name, or refuse it. The role `system` is written as it is: OpenAI reads it as `developer` where a
-model wants that.
+model wants that. What the assistant says right behind its calls is in the same message: only results may follow calls.
 """
 
 from __future__ import annotations
 
-import re
-from typing import Final
-
 from streamkit.dialects.request_messages import ChatMessage
-from streamkit.dialects.request_openai import schema_fields, stream_fields, tool_choice_of
+from streamkit.dialects.request_openai import (
+    REASONING_MODEL,
+    effort_fields,
+    schema_fields,
+    stream_fields,
+    tool_choice_of,
+)
 from streamkit.dialects.request_parts import (
     document_of,
-    effort_of,
     given,
     is_spoken,
     linked,
@@ -26,12 +28,10 @@ from streamkit.dialects.request_parts import (
     schema_of,
     unplaced,
 )
+from streamkit.dialects.request_turns import whole_turns
 from streamkit.dialects.requests import ChatRequest, RequestDocument, Tool
 
 __all__ = ["request_document"]
-
-NEW_BOUND: Final = re.compile(r"(?:^|/)(?:o[1-9]|gpt-(?:[5-9]|[1-9]\d)|codex)(?![0-9a-z])")
-"""Names of OpenAI's reasoning models, with or without a vendor before them."""
 
 
 def request_document(request: ChatRequest) -> RequestDocument:
@@ -40,8 +40,9 @@ def request_document(request: ChatRequest) -> RequestDocument:
     Raises:
         ConfigError: it makes no sense: a result without a call, or a choice of a tool that is not offered.
     """
-    messages = linked(request.messages)
-    bound = "max_completion_tokens" if NEW_BOUND.search(request.model) else "max_tokens"
+    messages = whole_turns(linked(request.messages))
+    effort, lost = effort_fields(request)
+    bound = "max_completion_tokens" if REASONING_MODEL.search(request.model) else "max_tokens"
     body: dict[str, object] = {
         **given(model=request.model),
         "messages": [message_of(message) for message in messages if is_spoken(message)],
@@ -58,11 +59,11 @@ def request_document(request: ChatRequest) -> RequestDocument:
             presence_penalty=request.presence_penalty,
             n=request.n,
             response_format=format_of(request),
-            reasoning_effort=effort_of(request),
         ),
+        **effort,
         **stream_fields(request),
     }
-    dropped = unplaced(request, "top_k")
+    dropped = unplaced(request, "top_k") + lost
     dropped += ["message.reasoning" for message in messages if message.reasoning]
     dropped += ["message.signature" for message in messages if message.is_sealed]
     return document_of(request, "/v1/chat/completions", body, dropped)

@@ -37,13 +37,14 @@ def request_document(request: ChatRequest) -> RequestDocument:
         ConfigError: it makes no sense: a result without a call, or a choice of a tool that is not offered.
     """
     messages = linked(request.messages)
+    said = [message for message in messages if message.is_sealed or is_spoken(message)]
     # A request has to have some input: where there is only a system, it is that.
-    first = next((number for number, message in enumerate(messages) if message.role != "system"), 0)
-    instructions = SEPARATOR.join([message.text for message in messages[:first] if message.text])
+    first = next((number for number, message in enumerate(said) if message.role != "system"), 0)
+    instructions = SEPARATOR.join([message.text for message in said[:first] if message.text])
     form = format_of(request)
     body: dict[str, object] = {
         **given(model=request.model, instructions=instructions),
-        "input": [item for message in messages[first:] for item in items_of(message)],
+        "input": [item for message in said[first:] for item in items_of(message)],
         **given(
             tools=[tool_of(tool) for tool in offered(request)],
             tool_choice=tool_choice_of(request, nested=False),

@@ -13,6 +13,7 @@ import msgspec
 
 from streamkit.codecs.jsontext import JSONTextError, decode_checked
 from streamkit.dialects.request_messages import ChatMessage, ToolCall
+from streamkit.dialects.request_turns import SEPARATOR, Waiting
 from streamkit.dialects.requests import EFFORTS, ChatRequest, RequestDocument, Tool, merged
 from streamkit.errors import ConfigError
 
@@ -43,9 +44,6 @@ TOOL_WORDS: Final = ("auto", "none", "required")
 NO_ARGUMENTS: Final[Mapping[str, object]] = {"type": "object", "properties": {}}
 
 ACCEPTED: Final = {"sse": "text/event-stream", "ndjson": "application/x-ndjson", "text": "text/plain"}
-
-SEPARATOR: Final = "\n\n"
-"""What stands between messages that become one text."""
 
 
 def document_of(
@@ -136,7 +134,7 @@ def linked(messages: Sequence[ChatMessage]) -> list[ChatMessage]:
         raise ConfigError(msg)
     taken = {call.id for message in messages for call in message.tool_calls}
     fresh = (name for number in range(1, 1 << 62) if (name := f"call_{number}") not in taken)
-    waiting: list[ToolCall] = []
+    waiting = Waiting()
     result = []
     for number, message in enumerate(messages):
         where = f"messages[{number}]"
@@ -144,32 +142,15 @@ def linked(messages: Sequence[ChatMessage]) -> list[ChatMessage]:
             msg = f"{where}.tool_calls: only the assistant calls tools, not the role {message.role!r}"
             raise ConfigError(msg)
         if message.role == "tool":
-            call = call_of(message, waiting, where)
-            waiting.remove(call)
+            call = waiting.take(message, where)
             result.append(msgspec.structs.replace(message, tool_call_id=call.id, tool_name=call.name))
         elif message.tool_calls:
             calls = [msgspec.structs.replace(call, id=call.id or next(fresh)) for call in message.tool_calls]
-            waiting += calls
+            waiting.add(calls)
             result.append(msgspec.structs.replace(message, tool_calls=calls))
         else:
             result.append(message)
     return result
-
-
-def call_of(message: ChatMessage, waiting: Sequence[ToolCall], where: str) -> ToolCall:
-    """Return the call that a message is the result of."""
-    if message.tool_call_id:
-        found = [call for call in waiting if call.id == message.tool_call_id]
-        sought = f"with the id {message.tool_call_id!r}"
-    elif message.tool_name:
-        found = [call for call in waiting if call.name == message.tool_name]
-        sought = f"of the tool {message.tool_name!r}"
-    else:
-        found, sought = list(waiting), "before it"
-    if not found:
-        msg = f"{where}: it is a tool's result, and there is no unanswered tool call {sought}"
-        raise ConfigError(msg)
-    return found[0]
 
 
 def offered(request: ChatRequest) -> list[Tool]:

@@ -9,6 +9,8 @@ import math
 from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
+from typing import Final
 
 import msgspec
 import trio
@@ -19,6 +21,7 @@ from streamkit.client.chat import Chat
 from streamkit.client.own import HTTPTransport
 from streamkit.client.timeouts import Deadlines, Timeouts
 from streamkit.client.transport import HTTPRequest, HTTPResponse
+from streamkit.codecs.records import DEFAULT_LIMIT_BYTES
 from streamkit.dialects.decoder import Decoder
 from streamkit.dialects.endpoints import target_of
 from streamkit.dialects.registry import DIALECTS
@@ -26,6 +29,7 @@ from streamkit.errors import ConfigError, DecodeError, StreamTimeout
 from streamkit.gateway.config import GatewayConfig
 from streamkit.gateway.crossing import asked_headers, key_in
 from streamkit.gateway.losses import check_leftovers, check_losses
+from streamkit.gateway.seals import unsealed
 from streamkit.http.origin import Origin
 from streamkit.http.pool import Pool
 from streamkit.http.stream import TimedRead
@@ -37,6 +41,10 @@ __all__ = ["Answer", "Asker"]
 
 STREAM_TYPES = {"text/event-stream": "sse", "application/x-ndjson": "ndjson", "application/ndjson": "ndjson"}
 """The media types that leave no doubt about a stream's framing."""
+
+
+LARGE_MESSAGES: Final = 1000
+LARGE_CHARACTERS: Final = 500_000
 
 
 @dataclass
@@ -77,7 +85,9 @@ class Asker:
         self._origin = Origin(upstream.scheme, upstream.host, upstream.port)
 
     @asynccontextmanager
-    async def chat(self, reading: Reading, headers: Sequence[tuple[str, str]]) -> AsyncIterator[Chat]:
+    async def chat(
+        self, reading: Reading, headers: Sequence[tuple[str, str]], *, keeps_message: bool = False
+    ) -> AsyncIterator[Chat]:
         """Ask, and have the answer as neutral events while the block runs.
 
         Leaving the block before the answer's end aborts the connection upstream, at once.
@@ -85,6 +95,7 @@ class Asker:
         Args:
             reading: what is asked.
             headers: the client's, without those that are meant for the gateway alone; a key among them goes on.
+            keeps_message: whether the whole answer is kept, up to `DEFAULT_LIMIT_BYTES`; otherwise only its error is.
 
         Raises:
             RefusedError: it cannot be asked in the upstream's dialect.
@@ -99,7 +110,8 @@ class Asker:
                 deadlines=answer.deadlines,
                 dropped=answer.dropped,
                 held=answer.held,
-                max_message_bytes=None,
+                max_message_bytes=DEFAULT_LIMIT_BYTES,
+                keeps_message=keeps_message,
             )
             async with chat:
                 yield chat
@@ -107,7 +119,8 @@ class Asker:
     @asynccontextmanager
     async def answer(self, reading: Reading, headers: Sequence[tuple[str, str]]) -> AsyncIterator[Answer]:
         """Ask, and have the answer as the upstream sends it; otherwise as `chat`."""
-        request, dropped = self._request_of(reading, headers)
+        make = partial(self._request_of, reading, headers)
+        request, dropped = await trio.to_thread.run_sync(make) if _is_large(reading) else make()
         row = DIALECTS[self._config.speaks]
         decoder = row.decoder()
         response, deadlines = await self._open(request)
@@ -150,7 +163,13 @@ class Asker:
         config = self._config
         named = check_leftovers(reading.leftovers)
         model = config.upstream_model(reading.request.model)
-        asked = msgspec.structs.replace(reading.request, model=model, stream=True, include_usage=True)
+        if not model:
+            message = "model: none is named, and this gateway has none for such requests (--model-map '*=NAME')"
+            raise RefusedError(400, message, param="model")
+        messages, foreign = unsealed(reading, config.speaks)
+        asked = msgspec.structs.replace(
+            reading.request, model=model, messages=[*messages], stream=True, include_usage=True
+        )
         row = DIALECTS[config.speaks]
         try:
             request, dropped = request_of(
@@ -164,7 +183,7 @@ class Asker:
             )
         except ConfigError as error:
             raise RefusedError(400, str(error)) from None
-        return request, named + check_losses(dropped, row.name)
+        return request, named + check_losses(list(dict.fromkeys([*dropped, *foreign])), row.name)
 
     async def _open(self, request: HTTPRequest) -> tuple[HTTPResponse, Deadlines]:
         config = self._config
@@ -178,6 +197,12 @@ class Asker:
             )
             return response, deadlines
         raise StreamTimeout(config.head_timeout_s)
+
+
+def _is_large(reading: Reading) -> bool:
+    """Tell whether writing the request takes so long that it has to be done in a thread."""
+    messages = reading.request.messages
+    return len(messages) > LARGE_MESSAGES or sum(len(each.text) for each in messages) > LARGE_CHARACTERS
 
 
 def _limit(limit_s: float) -> float | None:

@@ -132,6 +132,7 @@ class Conversion:
             told = self._converter.fail(_event_of(failure)) or getattr(failure, "items", [])
             await self._down.send([*out, *told], is_last=self._has_error_form)
             return failure
+        self._record.outcome = "ok"  # who leaves now has everything
         await self._down.send([*out, *getattr(failure, "items", [])], is_last=True)
         await self._read_rest()
         return None
@@ -161,17 +162,17 @@ class Conversion:
                 if encoder.over:
                     return
                 if len(data) >= PIECE_BYTES:  # there may be a thousand more of them in this read
+                    scope.deadline = touched_at = math.inf
                     await down.send(out)
                     out.clear()
                     await trio.lowlevel.checkpoint()
             if out:
-                scope.deadline = math.inf if not (is_sent := down.send_now(out)) else scope.deadline
-                if not is_sent:  # the client's slowness is not the upstream's silence
+                if not down.send_now(out):
+                    scope.deadline = touched_at = math.inf  # the client's slowness is not the upstream's silence
                     await down.send_rest()
-                    touched_at = -math.inf
                 out.clear()
             now = trio.current_time()
-            if now - touched_at > self._idle_s / TOUCHES:
+            if abs(now - touched_at) > self._idle_s / TOUCHES:
                 touched_at = now
                 scope.deadline = now + self._idle_s
 

@@ -37,6 +37,7 @@ from streamkit.gateway.translate import Translator
 from streamkit.http.clock import now_ns
 from streamkit.http.connect import Dial, dial_of
 from streamkit.http.exchange import Exchange
+from streamkit.http.head import BadHead
 from streamkit.http.pool import Pool
 from streamkit.http.redact import redacted_target
 from streamkit.http.server import plain_refusal
@@ -50,6 +51,9 @@ STATS: Final = f"{PREFIX}stats"
 
 MAX_TARGET: Final = 2048
 """How much of a target is written down."""
+
+MAX_DETAIL: Final = 1000
+"""How much is written down of what went wrong, in characters: what a client has sent may be in it."""
 
 JSON: Final = (("Content-Type", "application/json"), ("Cache-Control", "no-store"))
 
@@ -134,6 +138,7 @@ class Gateway:
 
     def _finish(self, record: Record) -> None:
         record.ended_ns = now_ns()
+        record.detail = record.detail[:MAX_DETAIL]
         self.stats.end(record)
         if self._on_record is not None:
             self._on_record(record)
@@ -192,10 +197,14 @@ class Gateway:
         request, config = exchange.request, self.config
         request.target = route.target or request.target
         body = None
-        if route.kind == "rename":
-            record.outcome = "bad-request"
-            body = renamed_body(await exchange.read_body(), config)
-            record.outcome = "failed"
+        if route.kind == "rename" and route.found is not None:
+            try:
+                body = renamed_body(await exchange.read_body(), config)
+            except BadHead as error:
+                await self._translator.refuse(
+                    exchange, record, route.found, error, added=cors, is_last=self.drain.is_set
+                )
+                return
         relay = Relay(
             exchange,
             record,
@@ -216,7 +225,7 @@ class Gateway:
         headers = [each for each in exchange.request.headers if each[0].lower() not in dropped]
 
         def ask(envelope: bytes) -> AbstractAsyncContextManager[Chat]:
-            reading = read_envelope(envelope, Facts(created_ns=time.time_ns()))
+            reading = read_envelope(envelope, Facts(created_ns=time.time_ns(), default_model=""))
             record.dialect, record.upstream_dialect = reading.dialect, self.config.speaks
             return self._asker.chat(reading, headers)
 

@@ -2,11 +2,13 @@
 
 A vendor's endpoint is answered in that vendor's dialect. Where that is the upstream's own, nothing has to be converted,
 and the request is passed on as it is; so is what is below the paths of the upstream's vendor and is no endpoint that
-we know (embeddings, files), and what is nobody's. What only another vendor has is refused in its manner.
+we know (embeddings, files), what is below `/v1/`, which many servers have for OpenAI's clients, and what is nobody's.
+What only another vendor has is refused in its manner.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import Final, Literal
 
@@ -25,8 +27,14 @@ STREAMS: Final = "/streams"
 
 Kind = Literal["relay", "rename", "translate", "websocket", "streams"]
 
-NOBODY: Final = "json"
-"""The dialect of a path that looks like no vendor's."""
+ANYBODY: Final = ("json", "openai-chat")
+"""The dialects of paths that look like no vendor's, or like everybody's."""
+
+ALONGSIDE: Final = {"ollama-generate": "ollama-chat"}
+"""Chats that every server has that has the other one."""
+
+SLASHES: Final = re.compile(r"/{2,}")
+"""What a base URL with a slash at its end leaves in a path."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +44,7 @@ class Route:
     Attributes:
         kind: `relay`: upstream, as it is; `rename`: the same, but for the model's name; `translate`: to the vendor's
             endpoint; the others are the gateway's own.
-        found: the endpoint, of `translate`.
+        found: the endpoint, of `translate` and `rename`.
         target: what the request's target becomes, of `relay` and `rename`; empty for what it is.
     """
 
@@ -47,7 +55,7 @@ class Route:
 
 def route_of(request: Request, config: GatewayConfig) -> Route:
     """Return where a request goes."""
-    path = request.path
+    path = SLASHES.sub("/", request.path)
     if path == WEBSOCKET:
         return Route("websocket")
     if path == STREAMS or path.startswith(f"{STREAMS}/"):
@@ -56,12 +64,13 @@ def route_of(request: Request, config: GatewayConfig) -> Route:
     is_endpoint = bool(found.endpoint.method)
     is_own = family_of(found.dialect) == family_of(config.speaks)
     if is_endpoint and found.endpoint.kind == "chat":
-        if found.dialect != config.speaks:
+        if ALONGSIDE.get(found.dialect, found.dialect) != config.speaks:
             return Route("translate", found)
         if not config.model_map:
             return Route("relay", target=_own_target(request.target, config))
-        return Route("rename", target=_own_target(renamed_target(request.target, config), config))
-    if found.dialect == NOBODY or (is_own and not (is_endpoint and config.model_map)):
+        return Route("rename", found, _own_target(renamed_target(request.target, config), config))
+    is_open = is_own or (not is_endpoint and found.dialect in ANYBODY)
+    if is_open and not (is_endpoint and config.model_map):
         return Route("relay", target=_own_target(request.target, config))
     return Route("translate", found)
 

@@ -153,7 +153,7 @@ class Streams:
             await visit.fail(503, "the gateway is about to stop", [("Retry-After", "1")])
             return
         try:
-            reading = read_envelope(body, Facts(created_ns=record.started_at_ns))
+            reading = read_envelope(body, Facts(created_ns=record.started_at_ns, default_model=""))
         except RefusedError as error:
             await visit.refuse(error)
             return

@@ -11,24 +11,28 @@ import secrets
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Final
 
 import msgspec
 import trio
 
+from streamkit.client.transport import MIN_SECRET
 from streamkit.codecs.records import DEFAULT_LIMIT_BYTES
 from streamkit.dialects.convert import Converter
 from streamkit.dialects.failure import Failure
+from streamkit.dialects.refusals import masked
 from streamkit.dialects.registry import DIALECTS
 from streamkit.errors import RemoteError, StatusError, StreamkitError
 from streamkit.gateway.asker import Asker
 from streamkit.gateway.config import GatewayConfig
 from streamkit.gateway.converting import Conversion, Down
-from streamkit.gateway.crossing import answer_headers
+from streamkit.gateway.crossing import answer_headers, key_in
 from streamkit.gateway.failures import failure_of, family_of
 from streamkit.gateway.losses import DROPPED_HEADER, dropped_value
 from streamkit.gateway.record import Outcome, Record
 from streamkit.gateway.retouch import Retouch
+from streamkit.gateway.seals import Seals, carries_seals, message_with_marks
 from streamkit.gateway.sending import send_json
 from streamkit.gateway.translated import document_of, outcome_of, stream_head, told_by, with_retry_after
 from streamkit.http.clock import now_ns
@@ -42,6 +46,12 @@ __all__ = ["Translator"]
 
 HEALTH_S: Final = 2.0
 """How long the upstream may take to show that it is there."""
+
+LARGE_BODY_BYTES: Final = 256 * 1024
+"""A body that is longer is read in a thread: it may take a second, and other streams go on."""
+
+MAX_MESSAGE: Final = 2000
+"""How many characters of an error's message a client is told."""
 
 KEY_PARAMETER: Final = "key"
 """Where Google's plain HTTP clients put their keys."""
@@ -87,12 +97,12 @@ class Translator:
             BrokenResourceError: the client is gone.
         """
         record.dialect, record.upstream_dialect = found.dialect, self._config.speaks
-        job = Job(exchange, record, found, self._config, self._asker, added=added, dropped=dropped, is_last=is_last)
         try:
             body = await exchange.read_body()
         except BadHead as error:
-            await job.refuse(RefusedError(error.status, error.reason), "bad-request")
+            await self.refuse(exchange, record, found, error, added=added, is_last=is_last)
             return
+        job = Job(exchange, record, found, self._config, self._asker, added=added, dropped=dropped, is_last=is_last)
         async with trio.open_nursery() as nursery:
             nursery.start_soon(self._watch, job, nursery.cancel_scope)
             await job.run(body)
@@ -100,6 +110,20 @@ class Translator:
         if job.is_left and record.outcome != "ok":
             record.outcome = "client-left"
             exchange.stream.abort()
+
+    async def refuse(
+        self,
+        exchange: Exchange,
+        record: Record,
+        found: Found,
+        error: BadHead,
+        *,
+        added: Sequence[tuple[str, str]] = (),
+        is_last: Callable[[], bool] = bool,
+    ) -> None:
+        """Answer a request whose body is broken, late or too long, in the manner of its vendor."""
+        job = Job(exchange, record, found, self._config, self._asker, added=added, dropped=frozenset(), is_last=is_last)
+        await job.refuse(RefusedError(error.status, error.reason), "bad-request")
 
     async def _watch(self, job: Job, scope: trio.CancelScope) -> None:
         """Wait for the client's leaving."""
@@ -140,6 +164,7 @@ class Job:
         self._added = added
         self._dropped = dropped
         self._is_last = is_last
+        self._secrets: list[str] = []
 
     async def run(self, body: bytes) -> None:
         """Answer; a client that is gone by then is not an error."""
@@ -157,10 +182,21 @@ class Job:
 
     async def _answer(self, question: Question) -> None:
         headers = self._asked_headers(question)
-        said = self._found.read(question, await self._facts(headers))
+        self._secrets = [key for key in (self._config.upstream_key, key_in(headers)) if len(key) >= MIN_SECRET]
+        read = partial(self._found.read, question, await self._facts(headers))
+        is_large = len(question.body) > LARGE_BODY_BYTES
+        said = await trio.to_thread.run_sync(read) if is_large else read()
         if not isinstance(said, Reading):
             self._record.outcome = "ok"
             await self._send(200, said)
+        elif question.method == "HEAD":  # nobody would get the answer, so nobody is asked
+            self._record.outcome = "ok"
+            self._record.status = 200
+            is_chunked, keeps = self._connection()
+            head = stream_head(
+                DIALECTS[said.dialect], said.framing, self._added, is_chunked=is_chunked, keep_alive=keeps
+            )
+            await self.exchange.stream.send_all(head)
         elif said.request.stream:
             await self._send_stream(said, headers)
         else:
@@ -171,8 +207,7 @@ class Job:
         async with self._asker.answer(reading, headers) as answer:
             info = answer.response.info
             record.head_ns, record.reused = now_ns(), info.is_reused
-            is_chunked = exchange.request.version == "1.1"
-            keeps = exchange.keep_alive and is_chunked and not self._is_last()
+            is_chunked, keeps = self._connection()
             exchange.keep_alive = False  # until the answer turns out to be whole
             head = stream_head(
                 DIALECTS[reading.dialect],
@@ -184,12 +219,12 @@ class Job:
             record.status = 200
             down = Down(exchange.stream, record, is_chunked=is_chunked)
             await exchange.stream.send_all(head)
-            retouch = self._retouch(reading, answer.request.secrets)
+            retouch = self._retouch(reading, self._secrets)
             converter = Converter(
                 self._config.speaks,
                 f"{reading.dialect}/{reading.framing}",
                 max_record_bytes=DEFAULT_LIMIT_BYTES,
-                stages=[retouch],
+                stages=[retouch, *self._seals(reading)],
                 message_id=message_id(reading.dialect),
                 created_ns=time.time_ns(),
                 include_usage=reading.request.include_usage,
@@ -201,7 +236,7 @@ class Job:
         if failure is None:
             record.outcome = "ok"
         else:
-            record.outcome, record.detail = outcome_of(failure), str(failure)
+            record.outcome, record.detail = outcome_of(failure), masked(str(failure), self._secrets)
         if failure is not None and conversion.is_torn:
             exchange.stream.abort()
         else:
@@ -210,7 +245,7 @@ class Job:
     async def _send_document(self, reading: Reading, headers: Headers) -> None:
         record = self._record
         retouch = self._retouch(reading, ())
-        async with self._asker.chat(reading, headers) as chat:
+        async with self._asker.chat(reading, headers, keeps_message=True) as chat:
             info = chat.response
             record.head_ns, record.reused = now_ns(), info.is_reused
             try:
@@ -220,7 +255,7 @@ class Job:
                 raise told_by(chat.message, error) from None
         document = document_of(
             DIALECTS[reading.dialect],
-            chat.message,
+            message_with_marks(chat.message, self._config.speaks, reading.dialect),
             model=retouch.model_of(chat.message.model),
             message_id=message_id(reading.dialect),
             now_ns=time.time_ns(),
@@ -229,15 +264,25 @@ class Job:
         record.outcome = "ok"
         await self._send(200, document, self._kept(info.headers, chat.dropped))
 
+    def _connection(self) -> tuple[bool, bool]:
+        """Return whether the client takes chunks, and whether its connection lives on behind a stream."""
+        is_chunked = self.exchange.request.version == "1.1"
+        return is_chunked, self.exchange.keep_alive and is_chunked and not self._is_last()
+
     def _retouch(self, reading: Reading, secrets: Sequence[str]) -> Retouch:
         asked = reading.request.model
         is_mapped = self._config.upstream_model(asked) != asked
         return Retouch(model=asked if is_mapped else "", default_model=asked, echoed=reading.echoed, secrets=secrets)
 
+    def _seals(self, reading: Reading) -> list[Seals]:
+        speaks = self._config.speaks
+        return [Seals(speaks, reading.dialect)] if carries_seals(speaks, reading.dialect) else []
+
     def _kept(self, headers: Sequence[tuple[str, str]], dropped: Sequence[str]) -> Headers:
         """Return the upstream's headers that go on, and the one that tells what of the request did not."""
         named = [(DROPPED_HEADER, dropped_value(dropped))] if dropped else []
-        return [*answer_headers(headers, family_of(self._found.dialect)), *named]
+        kept = answer_headers(headers, family_of(self._found.dialect))
+        return [*((name, masked(value, self._secrets)) for name, value in kept), *named]
 
     def _asked_headers(self, question: Question) -> Headers:
         """Return the client's headers without those that are the gateway's; a key in the query is one of them."""
@@ -251,10 +296,10 @@ class Job:
         if kind == "models":
             own = [name for name in self._config.model_map if name != "*"]
             models = await self._asker.models(headers)
-            return Facts(tuple(dict.fromkeys([*own, *models])), now_ns, service=SERVICE)
+            return Facts(tuple(dict.fromkeys([*own, *models])), now_ns, service=SERVICE, default_model="")
         if kind == "status":
-            return Facts(None, now_ns, service=SERVICE, is_healthy=await self._is_healthy(headers))
-        return Facts(None, now_ns, service=SERVICE)
+            return Facts(None, now_ns, service=SERVICE, default_model="", is_healthy=await self._is_healthy(headers))
+        return Facts(None, now_ns, service=SERVICE, default_model="")
 
     async def _is_healthy(self, headers: Headers) -> bool:
         with suppress(RemoteError), trio.move_on_after(HEALTH_S):
@@ -269,14 +314,15 @@ class Job:
 
     async def _fail(self, error: StreamkitError) -> None:
         """Answer that the upstream could not be asked, or refuses."""
-        self._record.outcome, self._record.detail = outcome_of(error), str(error)
+        self._record.outcome, self._record.detail = outcome_of(error), masked(str(error), self._secrets)
         headers = with_retry_after(self._kept(error.headers, ()), error) if isinstance(error, StatusError) else []
         is_family = family_of(self._found.dialect) == family_of(self._config.speaks)
         await self._send_failure(failure_of(error, is_family=is_family), headers)
 
     async def _send_failure(self, failure: Failure, headers: Headers) -> None:
         told = {name.lower(): value for name, value in headers}
-        failure = msgspec.structs.replace(failure, request_id=told.get("request-id", ""))
+        message = masked(failure.message, self._secrets)[:MAX_MESSAGE]  # a client may put its whole body into it
+        failure = msgspec.structs.replace(failure, message=message, request_id=told.get("request-id", ""))
         await self._send(failure.status, DIALECTS[self._found.dialect].failure(failure), headers)
 
     async def _send(self, status: int, value: object, headers: Headers | None = None) -> None:

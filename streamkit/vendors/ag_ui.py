@@ -4,7 +4,8 @@ The protocol says neither where an agent is nor which model it uses; a model may
 EventSource, which can only GET, may give the message as `?prompt=`.
 
 What was thought is a message of its own there, and here belongs to the assistant's message that follows it. An
-activity is for pages and no part of the conversation. The page's state and context are named as left over.
+activity is for pages and no part of the conversation. What the page lets the agent know (`context`) is a system text
+behind those that are at the start; its state is named as left over.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from streamkit.dialects.request_messages import ChatMessage, Role, ToolCall
+from streamkit.dialects.request_turns import SEPARATOR
 from streamkit.dialects.requests import ChatRequest, Tool
 from streamkit.vendors.agent_poc import prompted
-from streamkit.vendors.endpoint import DEFAULT_MODEL, Endpoint, Facts, Params
+from streamkit.vendors.endpoint import Endpoint, Facts, Params
 from streamkit.vendors.fields import Fields
 from streamkit.vendors.plain import PLAIN, text_of
 from streamkit.vendors.question import Question
@@ -42,12 +44,11 @@ def read(question: Question, params: Params, facts: Facts) -> Reading:  # noqa: 
     """
     body = PLAIN.body_of(question)
     body.need("threadId", "runId", "messages")
-    messages = list(messages_of(body))
+    messages = with_context(list(messages_of(body)), body)
     model = forwarded_model(body, facts)
     tools = tools_of(body)
     body.refuse("resume", "an interrupted run cannot be resumed elsewhere", usual=([], {}))
     body.drop("state", usual=({}, [], ""))
-    body.drop("context", usual=([],))
     body.ignore("protocolVersion", "parentRunId")
     return reading_of(body, ChatRequest(model=model, messages=messages, tools=tools))
 
@@ -60,7 +61,7 @@ def read_prompt(question: Question, params: Params, facts: Facts) -> Reading:  #
     """
     prompt, query = prompted(question)
     query.ignore(*question.query)
-    return reading_of(query, ChatRequest(model=PLAIN.model_of(query, facts, DEFAULT_MODEL), messages=[prompt]))
+    return reading_of(query, ChatRequest(model=PLAIN.named_model(query, facts, facts.default_model), messages=[prompt]))
 
 
 def reading_of(fields: Fields, request: ChatRequest) -> Reading:
@@ -79,14 +80,28 @@ def forwarded_model(body: Fields, facts: Facts) -> str:
     forwarded = body.get("forwardedProps")
     props = forwarded if isinstance(forwarded, dict) else {}
     named = Fields(props, PLAIN, body.at("forwardedProps"), body.leftovers)
-    model = PLAIN.model_of(named, facts, DEFAULT_MODEL)
+    model = PLAIN.named_model(named, facts, facts.default_model)
     named.seal()
     return model
 
 
+def with_context(messages: list[ChatMessage], body: Fields) -> list[ChatMessage]:
+    """Return the messages, and before whatever is no system's text what the page lets the agent know."""
+    told = []
+    for each in body.objects("context"):
+        told.append(": ".join([text for text in (each.text("description"), each.text("value")) if text]))
+        each.seal()
+    context = SEPARATOR.join([text for text in told if text])
+    if not context:
+        return messages
+    first = next((number for number, message in enumerate(messages) if message.role != "system"), len(messages))
+    return [*messages[:first], ChatMessage("system", context), *messages[first:]]
+
+
 def messages_of(body: Fields) -> Iterator[ChatMessage]:
     """Yield what the messages say."""
-    thought: ChatMessage | None = None
+    thoughts: list[str] = []
+    seal = ""
     for message in body.objects("messages"):
         message.need("role")
         written = message.word("role", tuple(ROLES))
@@ -96,32 +111,29 @@ def messages_of(body: Fields) -> Iterator[ChatMessage]:
         if written == "activity":
             continue
         if written == "reasoning":
-            more = ChatMessage("assistant", reasoning=text_of(message, "content"))
-            more.encrypted = message.text("encryptedValue")
-            if thought is not None and thought.encrypted:
-                yield thought
-                thought = None
-            if thought is not None:
-                more.reasoning = thought.reasoning + more.reasoning
-            thought = more
+            if seal:
+                yield ChatMessage("assistant", reasoning="".join(thoughts), encrypted=seal)
+                thoughts = []
+            thoughts.append(text_of(message, "content", is_answer=True))
+            seal = message.text("encryptedValue")
         elif role is not None:
             said = said_in(message, role)
-            if thought is not None and role == "assistant":
-                said.reasoning, said.encrypted = thought.reasoning, thought.encrypted
-            elif thought is not None:
-                yield thought
-            thought = None
+            if thoughts and role == "assistant":
+                said.reasoning, said.encrypted = "".join(thoughts), seal
+            elif thoughts:
+                yield ChatMessage("assistant", reasoning="".join(thoughts), encrypted=seal)
+            thoughts, seal = [], ""
             yield said
         message.seal()
-    if thought is not None:
-        yield thought
+    if thoughts:
+        yield ChatMessage("assistant", reasoning="".join(thoughts), encrypted=seal)
 
 
 def said_in(message: Fields, role: Role) -> ChatMessage:
     """Return one message."""
     if role == "user":
         message.need("content")
-    said = ChatMessage(role, text_of(message, "content"))
+    said = ChatMessage(role, text_of(message, "content", is_answer=role == "assistant"))
     if role == "assistant":
         said.tool_calls = [call_of(call) for call in message.objects("toolCalls")]
     elif role == "tool":

@@ -52,7 +52,8 @@ def message_of(message: Fields) -> ChatMessage:
     role = message.text("role")
     if role not in ROLES:
         message.refuse("role", f"a message of the role {role[:64]!r} cannot be translated")
-    said = ChatMessage(ROLES.get(role, "assistant"), text_of(message, "content"))
+    said = ChatMessage(ROLES.get(role, "assistant"))
+    said.text = text_of(message, "content", is_answer=said.role == "assistant")
     message.seal()
     return said
 

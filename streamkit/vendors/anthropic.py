@@ -3,46 +3,44 @@
 The header `anthropic-version` is not asked for: others who speak this dialect do not send it. It decides whose list of
 models `/v1/models` is.
 
-How hard to think is an effort; a number of tokens is read as the effort that comes nearest.
+How hard to think is an effort. A number of tokens is read as the effort that is given the nearest one, where an answer
+has no more than `max_tokens`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final
 
 from streamkit.dialects.ollama import rfc3339
+from streamkit.dialects.request_anthropic import BUDGET_TOKENS, budget_tokens
 from streamkit.dialects.requests import ChatRequest, ResponseSchema, Tool
 from streamkit.vendors.anthropic_manner import MANNER
 from streamkit.vendors.anthropic_messages import messages_of
 from streamkit.vendors.endpoint import Endpoint, Facts, Params
 from streamkit.vendors.fields import Fields
+from streamkit.vendors.neutral import forced
 from streamkit.vendors.question import Question, RefusedError
-from streamkit.vendors.reading import Reading
+from streamkit.vendors.reading import Leftover, Reading
 
 __all__ = ["ENDPOINTS", "MANNER", "VERSION_HEADER"]
 
 MIN_BUDGET_TOKENS: Final = 1024
-
-BUDGETS: Final[Mapping[str, int]] = {
-    "minimal": MIN_BUDGET_TOKENS,
-    "low": 4096,
-    "medium": 8192,
-    "high": 16_384,
-    "xhigh": 32_768,
-}
-"""How many tokens of thinking each effort stands for."""
 
 EFFORTS: Final = ("low", "medium", "high", "xhigh", "max")
 
 HARMLESS: Final = (
     *("metadata", "service_tier", "speed", "inference_geo", "cache_control", "diagnostics", "user_profile_id"),
     *("workspace_id", "betas", "billing_policy", "fallbacks", "fallback_credit_token"),
+    *("context_management", "compaction"),
 )
-"""What is about the account, the bill and the machine."""
+"""What is about the account, the bill and the machine; and what only makes the conversation shorter than it was sent,
+which Claude Code asks for with every request."""
 
-OWN: Final = ("container", "context_management", "compaction", "mcp_servers", "thread")
+OWN: Final = ("container", "mcp_servers")
 """What happens on Anthropic's servers besides the answer."""
+
+NO_THREADS: Final = "thread_unsupported_request"
+"""The code by which Anthropic's SDKs know that they have to send the whole conversation instead, which they do."""
 
 
 def read(question: Question, params: Params, facts: Facts) -> Reading:  # noqa: ARG001 - a row's form
@@ -61,7 +59,7 @@ def read(question: Question, params: Params, facts: Facts) -> Reading:  # noqa: 
     top_p = body.number("top_p", 0, 1)
     top_k = body.whole("top_k", 0)
     tools = tools_of(body)
-    tool_choice, one_at_a_time = tool_choice_of(body, tools)
+    tool_choice, tools, one_at_a_time = tool_choice_of(body, tools)
     thinking = thinking_of(body, max_tokens or 0)
     effort, form = config_of(body)
     request = ChatRequest(
@@ -81,6 +79,9 @@ def read(question: Question, params: Params, facts: Facts) -> Reading:  # noqa: 
     )
     for name in OWN:
         body.refuse(name, "it happens on Anthropic's servers and cannot be translated", usual=([], {}))
+    if body.get("thread") is not None:
+        message = "thread: it happens on Anthropic's servers and cannot be translated"
+        body.leftovers.append(Leftover(body.at("thread"), RefusedError(400, message, error_code=NO_THREADS)))
     body.drop(*HARMLESS)
     body.seal()
     return Reading("anthropic", "sse", request, tuple(body.leftovers), last=last)
@@ -106,23 +107,24 @@ def tools_of(body: Fields) -> list[Tool]:
     return tools
 
 
-def tool_choice_of(body: Fields, tools: list[Tool]) -> tuple[str, bool]:
-    """Return which tool has to be called, and whether only one at a time may be."""
+def tool_choice_of(body: Fields, tools: list[Tool]) -> tuple[str, list[Tool], bool]:
+    """Return which tool has to be called, which may be, and whether only one at a time may be."""
     choice = body.object("tool_choice")
     if choice is None:
-        return "auto", False
+        return "auto", tools, False
     choice.need("type")
     kind = choice.word("type", ("auto", "any", "tool", "none"))
     one_at_a_time = bool(choice.flag("disable_parallel_tool_use"))
     if kind == "any" and not body.get("tools"):
         raise RefusedError(400, "tool_choice.any may only be specified while providing tools")
-    name = {"any": "required"}.get(kind, kind)
+    choice_name = {"any": "required"}.get(kind, kind)
     if kind == "tool":
         name = choice.named("name")
         if name not in {tool.name for tool in tools}:
             raise RefusedError(400, f"Tool '{name}' not found in provided tools")
+        choice_name, tools = forced(name, tools)
     choice.seal()
-    return name, one_at_a_time
+    return choice_name, tools, one_at_a_time
 
 
 def thinking_of(body: Fields, max_tokens: int) -> bool | str | None:
@@ -138,7 +140,7 @@ def thinking_of(body: Fields, max_tokens: int) -> bool | str | None:
         budget = thinking.whole("budget_tokens", MIN_BUDGET_TOKENS) or 0
         if budget >= max_tokens:
             raise RefusedError(400, "`max_tokens` must be greater than `thinking.budget_tokens`.")
-        effort = min(BUDGETS, key=lambda name: abs(BUDGETS[name] - budget))
+        effort = min(BUDGET_TOKENS, key=lambda name: abs(budget_tokens(name, max_tokens) - budget))
     thinking.drop("display", usual=("summarized",))
     thinking.seal()
     return effort
@@ -171,7 +173,7 @@ def count(question: Question, params: Params, facts: Facts) -> object:  # noqa: 
         RefusedError: Anthropic would refuse the request, or the server cannot count.
     """
     if facts.count_tokens is None:
-        raise RefusedError(501, "this server cannot count tokens")
+        raise RefusedError(404, "this server cannot count tokens")
     body = MANNER.body_of(question)
     MANNER.model_of(body, facts)
     body.need("messages")

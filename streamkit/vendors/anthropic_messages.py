@@ -11,6 +11,7 @@ Blocks that are not text, thoughts, calls or results cannot be translated.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Final
 
 from streamkit.codecs.jsontext import encode_value
@@ -18,6 +19,7 @@ from streamkit.dialects.request_messages import ChatMessage, Role, ToolCall
 from streamkit.dialects.request_parts import SEPARATOR
 from streamkit.vendors.anthropic_manner import MANNER
 from streamkit.vendors.fields import Fields
+from streamkit.vendors.neutral import joined
 from streamkit.vendors.question import RefusedError
 
 __all__ = ["messages_of"]
@@ -80,6 +82,32 @@ def text_of(block: Fields) -> str:
     return block.text("text")
 
 
+@dataclass
+class Turn:
+    """What one message says, block by block."""
+
+    role: Role
+    texts: list[str] = field(default_factory=list)
+    calls: list[ToolCall] = field(default_factory=list)
+    thoughts: list[str] = field(default_factory=list)
+    signature: str = ""
+    encrypted: str = ""
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether anything is said in it."""
+        return bool(self.calls or self.signature or self.encrypted or any(self.texts) or any(self.thoughts))
+
+    @property
+    def message(self) -> ChatMessage:
+        """All of it; the blocks of an answer are one text."""
+        text = "".join(self.texts) if self.role == "assistant" else joined(self.texts)
+        thought = "".join(self.thoughts)
+        return ChatMessage(
+            self.role, text, self.calls, reasoning=thought, signature=self.signature, encrypted=self.encrypted
+        )
+
+
 def said_in(message: Fields, role: Role) -> Iterator[ChatMessage]:
     """Yield the messages that one message is."""
     content = message.get("content")
@@ -89,7 +117,7 @@ def said_in(message: Fields, role: Role) -> Iterator[ChatMessage]:
         return
     if not isinstance(content, list):
         raise MANNER.wrong_type(message.at("content"), ("string", "array"), content)
-    said = [ChatMessage(role)]
+    turns = [Turn(role)]
     results = 0
     for block in message.objects("content"):
         block.need("type")
@@ -101,19 +129,19 @@ def said_in(message: Fields, role: Role) -> Iterator[ChatMessage]:
             results += 1
             yield result_of(block)
         elif kind == "tool_use":
-            said[-1].tool_calls.append(call_of(block))
+            turns[-1].calls.append(call_of(block))
         elif kind in {"thinking", "redacted_thinking"}:
-            think(said, block, kind)
+            think(turns, block, kind)
         else:
-            said[-1].text += text_of(block)
-    if said != [ChatMessage(role)] or (content and not results):
-        yield from said
+            turns[-1].texts.append(text_of(block))
+    if any(turn.has_begun for turn in turns) or (content and not results):
+        yield from [turn.message for turn in turns]
 
 
 def result_of(block: Fields) -> ChatMessage:
     """Return the result of a call."""
     block.need("tool_use_id")
-    text = "".join(texts_of(block, "content"))
+    text = joined(texts_of(block, "content"))
     block.flag("is_error")
     block.drop("is_error", usual=(False,))
     block.drop("cache_control", "toolset_name")
@@ -130,16 +158,17 @@ def call_of(block: Fields) -> ToolCall:
     return ToolCall(block.text("id"), block.text("name"), encode_value(arguments.value if arguments else {}).decode())
 
 
-def think(said: list[ChatMessage], block: Fields, kind: str) -> None:
+def think(turns: list[Turn], block: Fields, kind: str) -> None:
     """Add what the assistant thought to what it said; a seal begins a message, unless nothing came before it."""
     is_plain = kind == "thinking"
     seal = block.text("signature" if is_plain else "data")
-    if seal and said[-1] != ChatMessage("assistant"):
-        said.append(ChatMessage("assistant"))
+    if seal and turns[-1].has_begun:
+        turns.append(Turn("assistant"))
+    turn = turns[-1]
     if is_plain:
-        said[-1].reasoning += block.text("thinking")
-        said[-1].signature = said[-1].signature or seal
+        turn.thoughts.append(block.text("thinking"))
+        turn.signature = turn.signature or seal
     else:
-        said[-1].encrypted = said[-1].encrypted or seal
+        turn.encrypted = turn.encrypted or seal
     block.drop("cache_control")
     block.seal()

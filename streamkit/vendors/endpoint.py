@@ -32,6 +32,7 @@ class Facts:
         service: the server's own name.
         is_healthy: whether all that it needs is there.
         count_tokens: how many tokens a text has; None for a server that cannot tell.
+        default_model: what is meant where a client names no model and its dialect does not ask it to.
     """
 
     models: tuple[str, ...] | None = None
@@ -39,6 +40,7 @@ class Facts:
     service: str = "mockserver"
     is_healthy: bool = True
     count_tokens: Callable[[str], int] | None = None
+    default_model: str = DEFAULT_MODEL
 
     @property
     def listed(self) -> tuple[str, ...]:

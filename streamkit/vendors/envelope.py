@@ -28,6 +28,9 @@ ENVELOPED: Final[dict[str, Endpoint]] = {
 }
 """The usual endpoint of each dialect that can be in an envelope."""
 
+MODEL: Final = "{model*}"
+"""What stands for the model in a path."""
+
 STREAM_KEY: Final = frozenset(
     {"openai-chat", "openai-completions", "openai-responses", "anthropic", "ollama-chat", "ollama-generate"}
 )
@@ -55,7 +58,7 @@ def read_envelope(data: bytes | str, facts: Facts) -> Reading:
     if extra:
         message = f"{extra[0][:64]}: there is no place for it; an envelope has dialect, request and model"
         raise RefusedError(400, message, param=extra[0][:64])
-    in_path = "{model}" in endpoint.pattern
+    in_path = MODEL in endpoint.pattern
     if in_path and not model:
         raise PLAIN.missing(envelope.at("model"))
     if model and not in_path:
@@ -65,7 +68,7 @@ def read_envelope(data: bytes | str, facts: Facts) -> Reading:
         body["stream"] = True
     question = Question(
         "POST",
-        endpoint.pattern.replace("{model}", model),
+        endpoint.pattern.replace(MODEL, model),
         {"alt": "sse"} if in_path else {},
         {"content-type": "application/json"},
         encode_value(body),
@@ -73,4 +76,4 @@ def read_envelope(data: bytes | str, facts: Facts) -> Reading:
     value = endpoint.read(question, {"model": model} if in_path else {}, facts)
     if not isinstance(value, Reading):
         raise RefusedError(400, "request: there is nothing in it to answer", param="request")
-    return replace(value, request=msgspec.structs.replace(value.request, stream=True))
+    return replace(value, request=msgspec.structs.replace(value.request, stream=True), is_enveloped=True)

@@ -266,9 +266,18 @@ class Manner(ABC):
         Raises:
             RefusedError: there is no name, or no such model.
         """
-        model = body.text("model") or given
+        model = self.named_model(body, facts, given)
         if not model:
             raise self.missing(body.at("model"))
-        if not facts.knows(model):
+        return model
+
+    def named_model(self, body: Fields, facts: Facts, given: str) -> str:
+        """Return the model's name: the body's, or else what is `given`, which may be none.
+
+        Raises:
+            RefusedError: there is no such model.
+        """
+        model = body.text("model") or given
+        if model and not facts.knows(model):
             raise self.unknown_model(model)
         return model

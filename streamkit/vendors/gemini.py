@@ -7,13 +7,14 @@ tokens is read as the effort that comes nearest.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 from streamkit.dialects.requests import ChatRequest, ResponseSchema, Tool
 from streamkit.vendors.endpoint import Endpoint, Facts, Kind, Params, Read
 from streamkit.vendors.fields import Fields
 from streamkit.vendors.gemini_contents import messages_of
 from streamkit.vendors.gemini_manner import MANNER, GeminiFields, violation
+from streamkit.vendors.gemini_schema import json_schema
 from streamkit.vendors.question import Question, RefusedError
 from streamkit.vendors.reading import Reading
 
@@ -24,7 +25,6 @@ TEXT: Final = "text/plain"
 
 MAX_CANDIDATES: Final = 8
 MAX_STOP_SEQUENCES: Final = 5
-MAX_SCHEMA_DEPTH: Final = 64
 
 MODES: Final = ("AUTO", "ANY", "NONE", "VALIDATED", "MODE_UNSPECIFIED")
 
@@ -166,31 +166,11 @@ def tools_of(body: Fields) -> list[Tool]:
 def tool_of(function: Fields) -> Tool:
     """Return one function."""
     schema, googles = function.object("parametersJsonSchema"), function.object("parameters")
-    parameters = dict(schema.value) if schema else json_schema(googles.value) if googles else {}
+    parameters = dict(schema.value) if schema else json_schema(googles) if googles else {}
     tool = Tool(function.named("name"), function.text("description"), parameters)
     function.drop("response", "responseJsonSchema", "behavior")
     function.seal()
     return tool
-
-
-def json_schema(schema: Mapping[str, Any], depth: int = MAX_SCHEMA_DEPTH) -> dict[str, object]:
-    """Return a schema with the types as JSON Schema has them: Google writes `STRING`. Below `depth` it is left out."""
-    if depth == 0:
-        return {}
-
-    def converted(key: str, value: object) -> object:
-        if key == "type" and isinstance(value, str):
-            return value.lower()
-        if key == "properties" and isinstance(value, dict):
-            return {name: inner(each) for name, each in value.items()}
-        if key in {"enum", "default", "example", "const", "required"}:
-            return value
-        return [inner(each) for each in value] if isinstance(value, list) else inner(value)
-
-    def inner(value: object) -> object:
-        return json_schema(value, depth - 1) if isinstance(value, dict) else value
-
-    return {key: converted(key, value) for key, value in schema.items()}
 
 
 def tool_choice_of(body: Fields, tools: list[Tool]) -> tuple[str, list[Tool]]:
@@ -222,7 +202,7 @@ def format_of(config: Fields) -> ResponseSchema | Literal["json"] | None:
         return None
     if schema is None and googles is None:
         return "json" if media_type == JSON else None
-    return ResponseSchema(dict(schema.value) if schema else json_schema(googles.value) if googles else {})
+    return ResponseSchema(dict(schema.value) if schema else json_schema(googles) if googles else {})
 
 
 def thoughts_of(config: Fields) -> bool | str | None:
@@ -299,12 +279,12 @@ GENERATING: Final[tuple[tuple[str, Read, str, Kind], ...]] = (
 
 ENDPOINTS: Final = (
     *(
-        Endpoint("POST", f"{base}/models/{{model}}:{method}", "gemini", read, summary, kind=kind)
+        Endpoint("POST", f"{base}/models/{{model*}}:{method}", "gemini", read, summary, kind=kind)
         for method, read, summary, kind in GENERATING
         for base in ("/v1beta", "/v1", f"/v1{VERTEX}", f"/v1beta1{VERTEX}")
     ),
     Endpoint("GET", "/v1beta/models", "gemini", models, "Gemini's list of models.", kind="models"),
-    Endpoint("GET", "/v1beta/models/{model}", "gemini", model, "One of them.", kind="models"),
+    Endpoint("GET", "/v1beta/models/{model*}", "gemini", model, "One of them.", kind="models"),
     Endpoint("GET", "/v1/models", "gemini", models, "Gemini's list of models.", KEY_HEADER, "models"),
-    Endpoint("GET", "/v1/models/{model}", "gemini", model, "One of them.", KEY_HEADER, "models"),
+    Endpoint("GET", "/v1/models/{model*}", "gemini", model, "One of them.", KEY_HEADER, "models"),
 )

@@ -12,12 +12,17 @@ from collections.abc import Iterator
 from typing import Final
 
 from streamkit.codecs.jsontext import encode_value
+from streamkit.dialects.request_gemini import NO_SIGNATURE
 from streamkit.dialects.request_messages import ChatMessage, ToolCall
 from streamkit.dialects.request_parts import SEPARATOR
 from streamkit.vendors.fields import Fields
 from streamkit.vendors.gemini_manner import MANNER
+from streamkit.vendors.neutral import joined
 
 __all__ = ["messages_of"]
+
+NO_SIGNATURES: Final = (NO_SIGNATURE, "context_engineering_is_the_way_to_go")
+"""What stands in the place of a signature where there is none (ai.google.dev, "Thought signatures")."""
 
 ROLES: Final = ("user", "model", "function", "tool")
 
@@ -26,6 +31,9 @@ MEDIA: Final = (
     "audioTranscription",
 )
 """What a part may be besides a text, a call, and a result."""
+
+PLAIN: Final = frozenset({"text", "thought", "thoughtSignature"})
+"""What most parts have, of which there may be very many."""
 
 ABOUT: Final = (
     *("videoMetadata", "mediaResolution", "mediaProcessing", "partMetadata", "speechMetadata", "documentMetadata"),
@@ -58,6 +66,10 @@ def messages_of(body: Fields) -> tuple[list[ChatMessage], int]:
 
 def system_of(body: Fields) -> Iterator[ChatMessage]:
     """Yield the system's message, if there is one."""
+    told = body.get("systemInstruction")
+    if isinstance(told, str):
+        yield from [ChatMessage("system", told)] if told else []
+        return
     system = body.object("systemInstruction")
     if system is None:
         return
@@ -74,45 +86,54 @@ def system_of(body: Fields) -> Iterator[ChatMessage]:
 
 def said_by_user(parts: list[Fields]) -> Iterator[ChatMessage]:
     """Yield the results, and what the user says."""
-    text, results = "", 0
+    texts, results = [], 0
     for part in parts:
         if (response := part.object("functionResponse")) is not None:
             results += 1
             yield result_of(response)
-        text += part.text("text")
+        texts.append(part.text("text"))
         part.refuse("functionCall", "only the model calls functions")
         part.drop("thought", "thoughtSignature")
         rest_of(part)
-    if text or not results:
-        yield ChatMessage("user", text)
+    if any(texts) or not results:
+        yield ChatMessage("user", joined(texts))
 
 
 def said_by_model(parts: list[Fields]) -> Iterator[ChatMessage]:
     """Yield the messages that one content of the model's is."""
     said = ChatMessage("assistant")
+    texts: list[str] = []
+    thoughts: list[str] = []
     results = 0
     for part in parts:
         is_thought, signature = bool(part.flag("thought")), part.text("thoughtSignature")
+        signature = "" if signature in NO_SIGNATURES else signature
         if said.signature and (signature or is_thought):
-            yield said
-            said = ChatMessage("assistant")
+            yield with_texts(said, texts, thoughts)
+            said, texts, thoughts = ChatMessage("assistant"), [], []
         said.signature = said.signature or signature
-        if is_thought:
-            said.reasoning += part.text("text")
-        else:
-            said.text += part.text("text")
+        (thoughts if is_thought else texts).append(part.text("text"))
         if (call := part.object("functionCall")) is not None:
             said.tool_calls.append(call_of(call))
         if (response := part.object("functionResponse")) is not None:
             results += 1
             yield result_of(response)
         rest_of(part)
+    said = with_texts(said, texts, thoughts)
     if said != ChatMessage("assistant") or not results:
         yield said
 
 
+def with_texts(said: ChatMessage, texts: list[str], thoughts: list[str]) -> ChatMessage:
+    """Return the message with what was said and thought in pieces."""
+    said.text, said.reasoning = "".join(texts), "".join(thoughts)
+    return said
+
+
 def rest_of(part: Fields) -> None:
     """Note what a part is, or says of itself, that no message has a place for."""
+    if part.value.keys() <= PLAIN:
+        return
     for name in MEDIA:
         part.refuse(name, "parts other than texts, calls of functions and their responses cannot be translated")
     part.drop(*ABOUT)

@@ -1,19 +1,22 @@
 """How Google complains of requests to Gemini, and how its fields are named. Pure.
 
-Keys may be written in camel case or with underscores, as protobuf's JSON has it.
+Google's servers read protobuf's JSON: keys may be written in camel case or with underscores, numbers as strings, words
+of an enumeration in any case, and a list of one as that one.
 """
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
-from typing import Final
+from functools import lru_cache
+from typing import Any, Final
 
 from streamkit.codecs.jsontext import JSONTextError, encode_value
 from streamkit.vendors.fields import Fields, Manner, Path
 from streamkit.vendors.question import RefusedError
 
-__all__ = ["MANNER", "GeminiFields", "GeminiManner", "violation"]
+__all__ = ["MANNER", "GeminiFields", "GeminiManner", "numeric", "underscored", "violation"]
 
 PROTO_TYPES: Final[Mapping[str, str]] = {
     "string": "TYPE_STRING",
@@ -26,6 +29,10 @@ PROTO_TYPES: Final[Mapping[str, str]] = {
 
 HUMP: Final = re.compile("[A-Z]")
 
+WHOLE: Final = re.compile(r"-?\d{1,19}", re.ASCII)
+
+NUMBER: Final = re.compile(r"-?\d{1,40}(?:\.\d{1,40})?(?:[eE][+-]?\d{1,3})?", re.ASCII)
+
 
 class GeminiFields(Fields):
     """Fields by their names in camel case, which may stand there with underscores."""
@@ -37,6 +44,27 @@ class GeminiFields(Fields):
 
     def ignore(self, *names: str) -> None:
         super().ignore(*names, *map(underscored, names))
+
+    def word(self, name: str, allowed: Sequence[str], default: str = "") -> str:
+        value = self.get(name)
+        if isinstance(value, str) and value.upper() in allowed:
+            return value.upper()
+        return super().word(name, allowed, default)
+
+    def objects(self, name: str) -> list[Fields]:
+        one = self.object(name) if isinstance(self.get(name), dict) else None
+        return super().objects(name) if one is None else [one]
+
+    def texts(self, name: str, *, or_one: bool = True) -> tuple[str, ...]:
+        return super().texts(name, or_one=or_one)
+
+    def _typed(self, name: str, *wanted: str) -> Any:  # noqa: ANN401 - as in `Fields`
+        value = self.get(name)
+        if wanted in {("integer",), ("number",)}:
+            value = numeric(value, whole=wanted == ("integer",))
+            if isinstance(value, (int, float)) and not isinstance(value, bool):
+                return value
+        return super()._typed(name, *wanted)
 
 
 class GeminiManner(Manner):
@@ -106,6 +134,20 @@ class GeminiManner(Manner):
 MANNER: Final = GeminiManner()
 
 
+def numeric(value: object, *, whole: bool) -> object:
+    """Return the number that a value is, or is the text of; any other value as it is."""
+    text = value if isinstance(value, str) else repr(value) if isinstance(value, float) else ""
+    if not NUMBER.fullmatch(text):
+        return value
+    number = float(text)
+    if math.isinf(number) or (whole and not number.is_integer()):
+        return value
+    if whole or WHOLE.fullmatch(text):
+        return int(text) if WHOLE.fullmatch(text) else int(number)
+    return number
+
+
+@lru_cache(maxsize=1024)
 def underscored(name: str) -> str:
     """Return a name in camel case as protobuf has it."""
     return HUMP.sub(lambda found: f"_{found[0].lower()}", name)

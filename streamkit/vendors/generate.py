@@ -12,7 +12,7 @@ from typing import Final
 
 from streamkit.dialects.request_messages import ChatMessage
 from streamkit.dialects.requests import ChatRequest
-from streamkit.vendors.endpoint import DEFAULT_MODEL, Endpoint, Facts, Params
+from streamkit.vendors.endpoint import Endpoint, Facts, Params
 from streamkit.vendors.fields import Fields
 from streamkit.vendors.plain import PLAIN
 from streamkit.vendors.question import Question, RefusedError
@@ -37,7 +37,7 @@ def read(question: Question, params: Params, facts: Facts) -> Reading:  # noqa: 
     leftovers = [*fields.leftovers]
     if not prompt:
         leftovers.append(Leftover(("prompt",), RefusedError(400, NO_PROMPT, param="prompt")))
-    request = ChatRequest(model=model or DEFAULT_MODEL, messages=[ChatMessage("user", prompt)])
+    request = ChatRequest(model=model or facts.default_model, messages=[ChatMessage("user", prompt)])
     return Reading("text", "text", request, tuple(leftovers))
 
 

@@ -12,6 +12,7 @@ from streamkit.codecs.jsontext import JSONTextError
 from streamkit.dialects.requests import ChatRequest
 from streamkit.vendors.endpoint import Endpoint, Facts, Params
 from streamkit.vendors.fields import Fields, Manner, Path, kind_of
+from streamkit.vendors.neutral import joined
 from streamkit.vendors.question import Question, RefusedError
 
 __all__ = [
@@ -157,14 +158,18 @@ def take_draws(body: Fields, request: ChatRequest) -> None:
     request.top_k = top_k if top_k is not None and top_k > 0 else None  # 0 and -1 stand for all
 
 
-def said_in(message: Fields, name: str = "content") -> str:
-    """Return the text of what is a string or a list of parts; parts that are no text are noted."""
+def said_in(message: Fields, name: str = "content", *, is_answer: bool = False) -> str:
+    """Return the text of what is a string or a list of parts; parts that are no text are noted.
+
+    Those of an answer (`is_answer`) are one text, those of anybody else texts of their own.
+    """
     value = message.get(name)
     if value is None or isinstance(value, str):
         return value or ""
     if not isinstance(value, list):
         raise message.manner.wrong_type(message.at(name), ("string", "array"), value)
-    return "".join([part_of(message, name, number, each) for number, each in enumerate(value)])
+    texts = [part_of(message, name, number, each) for number, each in enumerate(value)]
+    return "".join(texts) if is_answer else joined(texts)
 
 
 def part_of(message: Fields, name: str, number: int, value: object) -> str:
@@ -181,7 +186,7 @@ def part_of(message: Fields, name: str, number: int, value: object) -> str:
         what = OTHERS.get(kind) or f"parts of type {kind[:64]!r}"
         part.refuse_all(f"{what} cannot be translated")
         return text
-    part.drop("prompt_cache_breakpoint")
+    part.drop("prompt_cache_breakpoint", "cache_control")
     part.drop("annotations", "logprobs", usual=([],))
     part.seal()
     return text

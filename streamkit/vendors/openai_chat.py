@@ -11,6 +11,7 @@ from typing import Final
 from streamkit.dialects.requests import ChatRequest, Tool
 from streamkit.vendors.endpoint import Endpoint, Facts, Params
 from streamkit.vendors.fields import Fields
+from streamkit.vendors.neutral import forced
 from streamkit.vendors.openai import MANNER, take_draws, take_sampling
 from streamkit.vendors.openai_messages import messages_of
 from streamkit.vendors.openai_tools import effort_of, form_of, tool_choice_of, tool_of
@@ -24,6 +25,13 @@ HARMLESS: Final = (
     *("prompt_cache_key", "prompt_cache_options", "prompt_cache_retention"),
 )
 """Fields without which the answer is the same: for whom it is, what it costs, and how long it would rather be."""
+
+OTHERS: Final = (
+    *("min_p", "top_a", "typical_p", "repetition_penalty", "enable_thinking", "thinking", "chat_template_kwargs"),
+    *("provider", "models", "route", "transforms", "usage", "include_reasoning", "session_id", "cache_prompt"),
+)
+"""Such fields of compatible servers (vLLM, llama.cpp, OpenRouter). OpenAI's own would refuse them, and clients that are
+set up for the others send them with every request. They tune how tokens are drawn, thinking, or whom a router asks."""
 
 REFUSED: Final[Mapping[str, tuple[str, tuple[object, ...]]]] = {
     "logit_bias": ("tokens of another model have other numbers", ({},)),
@@ -62,7 +70,7 @@ def read(question: Question, params: Params, facts: Facts) -> Reading:
     request.reasoning = reasoning_of(body)
     request.response_format = form_of(body.object("response_format"), "json_schema")
     body.drop("store", usual=(False,))
-    body.drop(*HARMLESS)
+    body.drop(*HARMLESS, *OTHERS)
     for name, (what, usual) in REFUSED.items():
         body.refuse(name, what, usual)
     body.seal()
@@ -93,7 +101,7 @@ def function_call_of(body: Fields, tools: list[Tool]) -> tuple[str, list[Tool]]:
             f"Invalid value for 'function_call': no function named '{name}' was specified in the 'functions' parameter."
         )
         raise RefusedError(400, message, param="function_call")
-    return name, tools
+    return forced(name, tools)
 
 
 def max_tokens_of(body: Fields) -> int | None:

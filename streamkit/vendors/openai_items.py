@@ -73,7 +73,7 @@ class Conversation:
     def _message(self, item: Fields) -> None:
         item.need("role", "content")
         role = ROLES[item.word("role", tuple(ROLES))]
-        text = said_in(item)
+        text = said_in(item, is_answer=role == "assistant")
         if role != "assistant":
             self._turn = None
             self.messages.append(ChatMessage(role, text))
@@ -84,7 +84,7 @@ class Conversation:
 
     def _thought(self, item: Fields) -> None:
         turn = self._begun()
-        summary, thought = said_in(item, "summary"), said_in(item, "content")
+        summary, thought = [said_in(item, name, is_answer=True) for name in ("summary", "content")]
         turn.reasoning = thought or summary
         turn.encrypted = item.text("encrypted_content")
         self._only_thought = True

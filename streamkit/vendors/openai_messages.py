@@ -1,6 +1,7 @@
 """The messages of OpenAI's chat (openai-python `types/chat/chat_completion_message_param`). Pure.
 
-What servers add to them is read too: what the assistant thought, as `reasoning` or `reasoning_content`.
+What servers add to them is read too: what the assistant thought, as `reasoning` or `reasoning_content`, and the seal
+that Gemini puts on a call.
 """
 
 from __future__ import annotations
@@ -55,6 +56,7 @@ def messages_of(body: Fields) -> list[ChatMessage]:
             else:
                 message.drop("name")
                 called = set()
+        message.drop("cache_control")
         message.seal()
         found.append(each)
     return found
@@ -76,16 +78,25 @@ def check_result(message: Fields, call_id: str, called: set[str]) -> None:
 
 def turn_of(message: Fields) -> ChatMessage:
     """Return what the assistant said, and called."""
-    said = ChatMessage("assistant", said_in(message) + message.text("refusal"))
+    said = ChatMessage("assistant", said_in(message, is_answer=True) + message.text("refusal"))
     said.reasoning = message.text("reasoning") or message.text("reasoning_content")
-    said.tool_calls = [call_of(each) for each in message.objects("tool_calls")]
+    for each in message.objects("tool_calls"):
+        said.signature = said.signature or seal_of(each)
+        said.tool_calls.append(call_of(each))
     function = message.object("function_call")  # the only call there was, and without an id
     if function is not None:
         said.tool_calls.append(function_of(function, ""))
-    message.drop("name", "reasoning_details")
+    message.drop("name", "reasoning_details", "thinking_blocks", "provider_specific_fields")
     message.drop("annotations", usual=([],))
     message.refuse("audio", "an answer that was spoken cannot be translated")
     return said
+
+
+def seal_of(call: Fields) -> str:
+    """Return the seal of a call, where Google's compatible endpoint has it; what others put there is passed over."""
+    extra = call.object("extra_content")
+    google = None if extra is None else extra.object("google")
+    return "" if google is None else google.text("thought_signature")
 
 
 def call_of(call: Fields) -> ToolCall:

@@ -39,16 +39,17 @@ EARLIER: Final = ("previous_response_id", "prompt", "conversation")
 """What a request may go on from instead of an input; nobody else has it."""
 
 HARMLESS: Final = (
-    *("user", "metadata", "service_tier", "safety_identifier", "max_tool_calls", "access_programs", "image"),
+    *("user", "metadata", "client_metadata", "service_tier", "safety_identifier", "max_tool_calls", "image"),
+    *("access_programs", "context_management"),
     *("prompt_cache_key", "prompt_cache_options", "prompt_cache_retention"),
 )
-"""Fields without which the answer is the same: for whom it is, what it costs, and what only OpenAI's own tools heed."""
+"""Fields without which the answer is the same: for whom it is, what it costs, what only OpenAI's own tools heed, and
+what makes a long conversation shorter."""
 
 REFUSED: Final[Mapping[str, tuple[str, tuple[object, ...]]]] = {
     **dict.fromkeys(EARLIER, ("what an earlier request left with the server cannot be translated", ())),
     "background": ("an answer that is fetched later cannot be translated", (False,)),
     "top_logprobs": ("the probabilities of tokens cannot be translated", (0,)),
-    "context_management": ("compacting the conversation cannot be translated", ([],)),
     "moderation": ("moderation cannot be translated", ()),
 }
 """Fields without which the answer would be another, why they are refused, and which values of them ask for nothing."""
@@ -106,7 +107,7 @@ def messages_of(body: Fields) -> list[ChatMessage]:
     if instructions:
         talk.messages.append(ChatMessage("system", instructions))
     given = body.get("input")
-    if given is None:
+    if given is None or given == []:
         if not any(map(body.has, EARLIER)):
             message = "One of \"input\" or \"previous_response_id\" or 'prompt' or 'conversation_id' must be provided."
             raise RefusedError(400, message, param="input", error_code="missing_required_parameter")
@@ -133,16 +134,20 @@ def tools_of(body: Fields) -> list[Tool]:
     return tools
 
 
-def reasoning_of(reasoning: Fields | None) -> str | None:
-    """Return how hard the model is to think. What it thought is shown wherever it shows it."""
+def reasoning_of(reasoning: Fields | None) -> bool | str | None:
+    """Return whether the model is to think and to show it, or how hard it is to think.
+
+    Who asks for a summary of it, and for the usual effort, says no more than yes: so a plain yes is written.
+    """
     if reasoning is None:
         return None
     effort = effort_of(reasoning, "effort")
+    is_shown = reasoning.has("summary") or reasoning.has("generate_summary")
     reasoning.drop("summary", "generate_summary", usual=("auto",))
     reasoning.drop("context")
     reasoning.refuse("mode", "a mode of thinking cannot be translated", ("standard",))
     reasoning.seal()
-    return effort
+    return True if is_shown and effort == "medium" else effort
 
 
 def form_in(text: Fields | None) -> Form:

@@ -9,6 +9,7 @@ from typing import Final, Literal
 
 from streamkit.dialects.requests import EFFORTS, ResponseSchema, Tool
 from streamkit.vendors.fields import Fields
+from streamkit.vendors.neutral import forced
 from streamkit.vendors.openai import written
 from streamkit.vendors.question import RefusedError
 
@@ -35,7 +36,7 @@ def tool_of(kind: str, function: Fields) -> Tool:
         return Tool(name, description, dict(FREE))
     parameters = function.object("parameters")
     function.drop("strict", "async", "defer_loading", usual=(False,))
-    function.drop("output_schema")
+    function.drop("output_schema", "cache_control")
     function.drop("allowed_callers", usual=(["direct"],))
     function.seal()
     return Tool(name, description, {} if parameters is None else dict(parameters.value))
@@ -67,7 +68,7 @@ def tool_choice_of(body: Fields, tools: list[Tool]) -> tuple[str, list[Tool]]:
     inner.seal()
     if inner is not named:
         named.seal()
-    return name, tools
+    return forced(name, tools)
 
 
 def allowed_of(body: Fields, named: Fields, tools: list[Tool]) -> tuple[str, list[Tool]]:

@@ -7,6 +7,7 @@ from typing import Final
 
 from streamkit.codecs.jsontext import JSONTextError
 from streamkit.vendors.fields import Fields, Manner, Path, kind_of
+from streamkit.vendors.neutral import joined
 from streamkit.vendors.question import RefusedError
 
 __all__ = ["PLAIN", "PlainManner", "text_of"]
@@ -62,8 +63,10 @@ def dotted(path: Path) -> str:
     return ".".join(map(str, path))
 
 
-def text_of(message: Fields, name: str) -> str:
+def text_of(message: Fields, name: str, *, is_answer: bool = False) -> str:
     """Return the text of what is a string or a list of parts; parts that are no texts are noted as left over.
+
+    Those of an answer (`is_answer`) are one text, those of anybody else texts of their own.
 
     Raises:
         RefusedError: it is something else.
@@ -83,4 +86,4 @@ def text_of(message: Fields, name: str) -> str:
         part.ignore("id")
         part.drop("metadata")
         part.seal()
-    return "".join(texts)
+    return "".join(texts) if is_answer else joined(texts)

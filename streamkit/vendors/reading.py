@@ -45,6 +45,7 @@ class Reading:
         last: how many of the request's messages the last one in the body has become.
         aside: a text that no message has: what comes after the answer, where that is to fill a gap.
         token_ids: how many tokens came as the numbers that a model has for them, which no message can have.
+        is_enveloped: whether it came in an envelope, so that the answer goes out as neutral events.
     """
 
     dialect: str
@@ -55,3 +56,4 @@ class Reading:
     last: int = 1
     aside: str = ""
     token_ids: int = 0
+    is_enveloped: bool = False

@@ -15,8 +15,9 @@ from typing import Final
 from streamkit.codecs.jsontext import encode_value
 from streamkit.dialects.request_messages import ChatMessage, Role, ToolCall
 from streamkit.dialects.requests import ChatRequest
-from streamkit.vendors.endpoint import DEFAULT_MODEL, Endpoint, Facts, Params
+from streamkit.vendors.endpoint import Endpoint, Facts, Params
 from streamkit.vendors.fields import Fields
+from streamkit.vendors.neutral import joined
 from streamkit.vendors.plain import PLAIN
 from streamkit.vendors.question import Question
 from streamkit.vendors.reading import Reading
@@ -44,7 +45,7 @@ def read(question: Question, params: Params, facts: Facts) -> Reading:  # noqa: 
         RefusedError: the body is no UI chat request.
     """
     body = PLAIN.body_of(question)
-    model = PLAIN.model_of(body, facts, DEFAULT_MODEL)
+    model = PLAIN.named_model(body, facts, facts.default_model)
     body.need("messages")
     messages = body.objects("messages")
     if not messages:
@@ -69,18 +70,18 @@ def said_in(message: Fields) -> list[ChatMessage]:
 
 def steps_of(parts: list[Fields], role: Role) -> Iterator[ChatMessage]:
     """Yield what is said in each step, and then its results; nothing for a step without anything."""
-    said = ChatMessage(role)
+    said, texts, thoughts = ChatMessage(role), list[str](), list[str]()
     results: list[ChatMessage] = []
     for part in parts:
         part.need("type")
         kind = part.text("type")
         if kind == "step-start":
-            yield from step_of(said, results)
-            said, results = ChatMessage(role), []
+            yield from step_of(said, texts, thoughts, results)
+            said, texts, thoughts, results = ChatMessage(role), [], [], []
         elif kind == "text":
-            said.text += part.text("text")
+            texts.append(part.text("text"))
         elif kind == "reasoning" and role == "assistant":
-            said.reasoning += part.text("text")
+            thoughts.append(part.text("text"))
         elif kind == "dynamic-tool" or kind.startswith("tool-"):
             name = part.named("toolName") if kind == "dynamic-tool" else kind.removeprefix("tool-")
             call(part, name, said, results)
@@ -93,11 +94,15 @@ def steps_of(parts: list[Fields], role: Role) -> Iterator[ChatMessage]:
         part.ignore("state")
         part.drop("providerMetadata")
         part.seal()
-    yield from step_of(said, results)
+    yield from step_of(said, texts, thoughts, results)
 
 
-def step_of(said: ChatMessage, results: list[ChatMessage]) -> Iterator[ChatMessage]:
-    """Yield what was said, if anything was, and the results."""
+def step_of(
+    said: ChatMessage, texts: list[str], thoughts: list[str], results: list[ChatMessage]
+) -> Iterator[ChatMessage]:
+    """Yield what was said, if anything was, and the results. The parts of an answer are one text."""
+    said.text = "".join(texts) if said.role == "assistant" else joined(texts)
+    said.reasoning = "".join(thoughts)
     if said != ChatMessage(said.role):
         yield said
     yield from results

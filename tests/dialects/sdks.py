@@ -334,7 +334,7 @@ AG_UI_RUN = ag_ui.core.RunAgentInput(
     messages=[ag_ui.core.UserMessage(id="1", content="?")],
     tools=[ag_ui.core.Tool(**function) for function in FUNCTIONS],
     context=[],
-    forwarded_props={},
+    forwarded_props={"model": "m"},
 )
 
 

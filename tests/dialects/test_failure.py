@@ -90,7 +90,7 @@ def test_what_is_given_counts_before_what_is_usual() -> None:
     assert DIALECTS["ag-ui"].failure(failure) == {"error": told}
     assert DIALECTS["anthropic"].failure(failure) == {
         "type": "error",
-        "error": {"type": "insufficient_quota", "message": "pay"},
+        "error": {"type": "insufficient_quota", "message": "pay", "details": {"error_code": "quota"}},
     }
     assert DIALECTS["gemini"].failure(failure) == {
         "error": {"code": 429, "message": "pay", "status": "RESOURCE_EXHAUSTED"}

@@ -364,6 +364,14 @@ def test_a_call_that_was_cut_is_not_in_the_response() -> None:
     assert body["candidates"][0]["content"]["parts"] == [{"text": ""}]
 
 
+@pytest.mark.parametrize("arguments", ['{"a": "b', "[1]"])
+@pytest.mark.parametrize("reason", ["tool_calls", "stop"])
+def test_a_call_that_is_wrong_without_a_cut_makes_no_whole_response(arguments: str, reason: FinishReason) -> None:
+    events = [START, PartStart(0, "tool", "", "f"), ToolArgs(0, arguments), PartEnd(0), Finish(reason), End()]
+    with pytest.raises(EncodeError, match="the arguments of the call of 'f' are no JSON object"):
+        document(events)
+
+
 def test_a_signature_that_cannot_be_bytes_is_not_in_the_response() -> None:
     body = document([START, PartStart(0, "text"), Text(0, "a"), PartEnd(0, "no base64"), Finish("stop"), End()])
     assert body["candidates"][0]["content"]["parts"] == [{"text": "a"}]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import time
 from typing import Any
 
 import pytest
 
 from streamkit.dialects.message import Choice, Message, Part
 from streamkit.dialects.registry import DIALECTS
+from streamkit.dialects.request_parts import linked
 from streamkit.dialects.requests import ChatMessage, ChatRequest, ResponseSchema, Tool, ToolCall, messages_of
 from streamkit.errors import ConfigError
 from tests.dialects.asked import body_of, document_of
@@ -372,6 +374,69 @@ def test_only_openais_reasoning_models_get_the_new_bound(model: str, name: str) 
     assert {key: value for key, value in body.items() if "tokens" in key} == {name: 7}
 
 
+@pytest.mark.parametrize(
+    ("model", "reasoning", "effort", "dropped"),
+    [
+        ("m", None, None, []),
+        ("m", "minimal", "low", []),
+        ("m", "high", "high", []),
+        ("qwen3:8b", "max", "high", []),
+        ("m", "none", None, ["reasoning"]),
+        ("gpt-oss:20b", False, None, ["reasoning"]),
+        ("m", True, None, ["reasoning"]),
+        ("gpt-4o", False, None, []),
+        ("openai/gpt-4.1-mini", "high", None, ["reasoning"]),
+        ("gpt-5-chat-latest", True, None, ["reasoning"]),
+        ("o3", "none", "low", ["reasoning"]),
+        ("o3", "xhigh", "high", []),
+        ("gpt-5", "none", "minimal", ["reasoning"]),
+        ("gpt-5-codex", "none", "low", ["reasoning"]),
+        ("gpt-5.1", "none", "none", []),
+        ("gpt-5.1", "minimal", "low", []),
+        ("gpt-5.1", "max", "high", []),
+        ("gpt-5.1-codex-max", "max", "xhigh", []),
+        ("openai/gpt-5.2", "max", "xhigh", []),
+        ("gpt-5.2", True, "medium", []),
+    ],
+)
+def test_openais_chat_is_told_no_effort_that_the_model_would_refuse(
+    model: str, reasoning: bool | str | None, effort: str | None, dropped: list[str]
+) -> None:
+    document = document_of("openai-chat", ask(model=model, reasoning=reasoning, messages=said("x")))
+    assert isinstance(document.body, dict)
+    assert (document.body.get("reasoning_effort"), document.dropped) == (effort, dropped)
+
+
+@pytest.mark.parametrize("dialect", ["openai-chat", "ollama-chat"])
+def test_nothing_but_results_comes_behind_calls(dialect: str) -> None:
+    messages = [
+        *said("x"),
+        ChatMessage("assistant", "First.", reasoning="Hm.", signature="s1"),
+        ChatMessage("assistant", "", [ToolCall("a", "f")], reasoning="So.", signature="s2"),
+        ChatMessage("assistant", "Then.", [ToolCall("b", "f"), ToolCall("c", "f")], encrypted="s3"),
+        ChatMessage("assistant", "Last."),
+        *[ChatMessage("tool", each, tool_call_id=each) for each in "cab"],
+        ChatMessage("assistant", "Done."),
+        ChatMessage("assistant", "Really."),
+    ]
+    written = body_of(dialect, ask(messages=messages))["messages"]
+    roles = ["user", "assistant", "assistant", "tool", "tool", "tool", "assistant", "assistant"]
+    assert [each["role"] for each in written] == roles
+    assert written[2]["content"] == "Then.\n\nLast."
+    assert [call["id"] for call in written[2]["tool_calls"]] == ["a", "b", "c"]
+
+
+def test_tens_of_thousands_of_calls_find_their_results_at_once() -> None:
+    calls = [ToolCall(f"c{number}" if number % 2 else "", f"f{number}") for number in range(30_000)]
+    results = [
+        ChatMessage("tool", "x", tool_call_id=call.id, tool_name="" if call.id else call.name) for call in calls[::-1]
+    ]
+    begun = time.process_time()
+    linking = linked([ChatMessage("assistant", "", calls), *results])
+    assert time.process_time() - begun < 5  # it took twenty seconds when each result was sought among all calls
+    assert [message.tool_name for message in linking[1:]] == [call.name for call in calls[::-1]]
+
+
 def test_a_message_that_only_calls_has_null_for_content_and_blank_arguments_are_an_empty_object() -> None:
     messages = [ChatMessage("user", "x"), ChatMessage("assistant", "", [ToolCall("a", "f")])]
     call = {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}
@@ -429,9 +494,56 @@ def test_anthropics_turns_alternate_and_results_come_before_what_is_said() -> No
     ]
 
 
+def test_of_a_message_that_was_nothing_but_a_thought_nothing_is_left_where_thoughts_stay_behind() -> None:
+    thought = ChatMessage("assistant", reasoning="Hm.", encrypted="c2ln")
+    messages = [*said("a"), thought, ChatMessage("assistant", ""), *said("b")]
+    for dialect in ("openai-chat", "agent-poc"):
+        document = document_of(dialect, ask(messages=messages))
+        assert document.dropped == ["message.reasoning", "message.signature"]
+        assert isinstance(document.body, dict)
+        assert [each["content"] for each in document.body["messages"]] == ["a", "", "b"]
+    assert [item["type"] for item in body_of("openai-responses", ask(messages=messages))["input"]] == [
+        *("message", "reasoning", "message", "message"),
+    ]
+    sealed = [*said("a"), ChatMessage("assistant", encrypted="c2ln"), *said("b")]
+    for dialect in ("ollama-chat", "vercel-ui"):
+        document = document_of(dialect, ask(messages=sealed))
+        assert document.dropped == ["message.signature"]
+        assert isinstance(document.body, dict)
+        assert [each["role"] for each in document.body["messages"]] == ["user", "user"]
+        assert len(body_of(dialect, ask(messages=messages))["messages"]) == 4
+
+
+def test_geminis_neighbours_are_one_content_with_an_empty_message_between_them_too() -> None:
+    messages = [*said("a"), ChatMessage("assistant", ""), *said("b")]
+    assert body_of("gemini", ask(messages=messages))["contents"] == [
+        {"role": "user", "parts": [{"text": "a"}, {"text": "b"}]}
+    ]
+
+
+def test_results_in_the_parts_of_calls_whose_ids_come_again() -> None:
+    messages = [
+        *said("x"),
+        ChatMessage("assistant", "", [ToolCall("call_0", "f")]),
+        ChatMessage("tool", "1", tool_call_id="call_0"),
+        ChatMessage("assistant", "", [ToolCall("call_0", "f"), ToolCall("call_1", "f")]),
+        ChatMessage("tool", "2", tool_call_id="call_0"),
+    ]
+    parts = [part for message in body_of("vercel-ui", ask(messages=messages))["messages"] for part in message["parts"]]
+    assert [part.get("output") for part in parts[1:]] == ["1", "2", None]
+    assert [part["state"] for part in parts[1:]] == ["output-available", "output-available", "input-available"]
+
+
+def test_that_calls_come_one_at_a_time_is_no_matter_where_none_may_be_called() -> None:
+    for dialect in ("ollama-chat", "gemini", "ag-ui"):
+        fields: dict[str, Any] = {"messages": said("x"), "tools": TOOLS, "parallel_tool_calls": False}
+        assert document_of(dialect, ask(**fields)).dropped == ["parallel_tool_calls"]
+        assert document_of(dialect, ask(**fields, tool_choice="none")).dropped == []
+
+
 def test_a_late_system_message_moves_to_the_start_where_there_is_no_place_for_it() -> None:
     messages = [*said("a"), ChatMessage("system", "Now in French."), *said("b")]
-    for dialect in ("anthropic", "gemini"):
+    for dialect in ("anthropic", "gemini", "ollama-generate"):
         assert document_of(dialect, ask(messages=messages)).dropped == ["system.place"]
     assert body_of("anthropic", ask(messages=messages))["system"] == "Now in French."
     assert [each["role"] for each in body_of("openai-responses", ask(messages=messages))["input"]] == [
@@ -455,6 +567,8 @@ THINKING = [
     ("claude-3-7-sonnet-latest", "high", 4000, {"type": "enabled", "budget_tokens": 2000}, 4000),
     ("anthropic.claude-3-5-haiku-20241022-v1:0", "max", 1100, {"type": "enabled", "budget_tokens": 1024}, 1100),
     ("qwen3", "minimal", None, {"type": "enabled", "budget_tokens": 1024}, 5120),
+    ("qwen3", "medium", 12_288, {"type": "enabled", "budget_tokens": 8192}, 12_288),
+    ("qwen3", "high", 12_288, {"type": "enabled", "budget_tokens": 8192}, 12_288),
     ("claude-opus-4-8", False, None, {"type": "disabled"}, 4096),
 ]
 
@@ -497,6 +611,11 @@ def test_newer_claudes_get_no_temperature(model: str, kept: bool) -> None:
     document = document_of("anthropic", ask(model=model, messages=said("x"), temperature=0.2))
     assert document.dropped == ([] if kept else ["temperature"])
     assert (b'"temperature":0.2' in document.content) == kept
+
+
+def test_anthropics_temperature_ends_at_1() -> None:
+    assert document_of("anthropic", ask(messages=said("x"), temperature=1.5, top_k=4)).dropped == ["temperature"]
+    assert document_of("anthropic", ask(messages=said("x"), temperature=1.0, top_k=4)).dropped == []
 
 
 def test_unsigned_thoughts_go_back_only_where_nobody_checks_them() -> None:

@@ -48,11 +48,16 @@ __all__ = [
     "UPSTREAMS",
     "Pairs",
     "asked_in",
+    "is_converted",
     "open_pairs",
+    "spoken_to",
     "url_below",
 ]
 
 UPSTREAMS: Final = SPEAKABLE
+
+ALONGSIDE: Final = {("ollama-generate", "ollama-chat")}
+"""Clients that find their own endpoint at a server that is asked in another dialect by all others."""
 
 SEEDED: Final = Scenarios.load_text("[[scenario]]\nseed = 1\n")
 
@@ -120,6 +125,16 @@ def open_pairs(**options: Any) -> Iterator[Pairs]:  # noqa: ANN401 - of `ServerC
             assert [record for record in gateway.records if record.outcome == "failed"] == [], name
 
 
+def is_converted(dialect: str, upstream: str) -> bool:
+    """Tell whether anything is translated between a client and an upstream."""
+    return dialect != upstream and (dialect, upstream) not in ALONGSIDE
+
+
+def spoken_to(upstream: str, dialect: str) -> str:
+    """Return the dialect in which a client's question comes to an upstream."""
+    return upstream if is_converted(dialect, upstream) else dialect
+
+
 def url_below(url: str, dialect: str) -> str:
     """Return the base URL that the SDK of a dialect is given, for a server's own."""
     return url + PATHS.get(dialect, "")
@@ -145,7 +160,7 @@ def view_of_agent_poc(base_url: str) -> View:
     """What the service's page shows: the text, once the end has come."""
     text: list[str] = []
     finish = None
-    answer = posted(f"{base_url}/chat", {"messages": [{"role": "user", "content": "?"}]})
+    answer = posted(f"{base_url}/chat", {"model": "m", "messages": [{"role": "user", "content": "?"}]})
     for line in answer.split("\n"):
         if not line.startswith("data: "):
             assert not line or line.startswith(":"), line
@@ -166,7 +181,7 @@ def view_of_agent_poc(base_url: str) -> View:
 @referee
 def view_of_text(base_url: str) -> View:
     """The body; how it ends is all that tells whether it is whole."""
-    return view([posted(f"{base_url}/generate", {"prompt": "?"})], (), (), "stop", None)
+    return view([posted(f"{base_url}/generate", {"model": "m", "prompt": "?"})], (), (), "stop", None)
 
 
 @referee
@@ -225,7 +240,7 @@ CLIENTS: Final = tuple(STREAMS)
 
 
 def asked_in(entry: Mapping[str, Any]) -> ChatRequest:
-    """Return what an entry of the journal asks for, as the vendor's own reader reads it; it has to have no leftovers."""
+    """Return what an entry of the journal asks for, as the vendor's own reader reads it, with nothing left over."""
     parts = urlsplit(entry["target"])
     question = Question(
         method=entry["method"],

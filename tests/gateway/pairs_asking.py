@@ -50,8 +50,10 @@ def chat_turns(url: str, *, stream: bool) -> str:
 
         first = ask()
         messages.append(first)
-        for call in functions_of(first):
-            messages.append({"role": "tool", "tool_call_id": call.id, "content": RESULTS[call.function.name]})
+        messages += [
+            {"role": "tool", "tool_call_id": call.id, "content": RESULTS[call.function.name]}
+            for call in functions_of(first)
+        ]
         return str(ask().content)
 
 
@@ -75,10 +77,8 @@ def responses(url: str) -> str:
         items += [item.to_dict() for item in first.output]
         for item in first.output:
             if item.type == "function_call":
-                items.append(
-                    {"type": "function_call_output", "call_id": item.call_id, "output": RESULTS[item.name]}
-                )
-        return client.responses.create(**options, input=items).output_text
+                items.append({"type": "function_call_output", "call_id": item.call_id, "output": RESULTS[item.name]})
+        return str(client.responses.create(**options, input=items).output_text)
 
 
 def anthropic_turns(url: str) -> str:
@@ -129,10 +129,9 @@ def gemini_turns(url: str) -> str:
 
 
 def ag_ui_turns(url: str) -> str:
-    """AG-UI: the messages as a page keeps them, and the model as some agents want it told."""
-    run = AG_UI_RUN.model_copy(update={"forwarded_props": {"model": "m"}})
+    """AG-UI: the messages as a page keeps them."""
     messages: list[Any] = [ag_ui.SystemMessage(id="0", content=SYSTEM), ag_ui.UserMessage(id="1", content=ASKED)]
-    events = ag_ui_events(f"{url}/agui", run.model_copy(update={"messages": messages}))
+    events = ag_ui_events(f"{url}/agui", AG_UI_RUN.model_copy(update={"messages": messages}))
     names = {event.tool_call_id: event.tool_call_name for event in events if event.type == "TOOL_CALL_START"}
     arguments = dict.fromkeys(names, "")
     for event in events:
@@ -146,7 +145,7 @@ def ag_ui_turns(url: str) -> str:
     messages += [
         ag_ui.ToolMessage(id=f"result-{each}", content=RESULTS[name], tool_call_id=each) for each, name in names.items()
     ]
-    events = ag_ui_events(f"{url}/agui", run.model_copy(update={"messages": messages, "run_id": "run-2"}))
+    events = ag_ui_events(f"{url}/agui", AG_UI_RUN.model_copy(update={"messages": messages, "run_id": "run-2"}))
     return "".join(event.delta for event in events if event.type == "TEXT_MESSAGE_CONTENT")
 
 
@@ -162,7 +161,7 @@ TURNS: Final[Mapping[str, Turns]] = {
 """Those that can be offered tools."""
 
 
-# --------------------------------------------------------------------------------------------------------------- options
+# -------------------------------------------------------------------------------------------------------------- options
 
 SCHEMA: Final = {
     "type": "object",

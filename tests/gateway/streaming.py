@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, Final, cast
 
 import trio
+import trio.testing
 
 from mockserver.app import MockServer
 from mockserver.open import open_mockserver, open_mockserver_in_memory
@@ -33,6 +34,8 @@ from tests.gateway.readers import Client, Head
 __all__ = ["ENVELOPE", "FRAME", "REQUEST", "RETRY", "Place", "events_of", "in_memory", "on_sockets", "text_of"]
 
 PATIENCE_S: Final = 60
+
+VIRTUAL_S: Final = 10_000
 
 REQUEST: Final = {"model": "m", "messages": [{"role": "user", "content": "How is the weather?"}]}
 
@@ -201,21 +204,23 @@ async def in_memory(
         pipe_bytes: how much is on its way to a client that does not read.
         options: of the gateway.
     """
-    async with open_mockserver_in_memory(**mock or {}) as upstream, trio.open_nursery() as nursery:
-        config = config_of("http://upstream", options)
+    is_virtual = isinstance(trio.lowlevel.current_clock(), trio.testing.MockClock)
+    with trio.fail_after(VIRTUAL_S if is_virtual else PATIENCE_S):
+        async with open_mockserver_in_memory(**mock or {}) as upstream, trio.open_nursery() as nursery:
+            config = config_of("http://upstream", options)
 
-        async def dial() -> WireStream:
-            await trio.lowlevel.checkpoint()
-            return upstream.connect()
+            async def dial() -> WireStream:
+                await trio.lowlevel.checkpoint()
+                return upstream.connect()
 
-        async def connect() -> WireStream:
-            await trio.lowlevel.checkpoint()
-            client, server = memory_pair(max_bytes=pipe_bytes)
-            nursery.start_soon(partial(serve_connection, server, place.handle, limits=config.limits, on_error=fail))
-            return client
+            async def connect() -> WireStream:
+                await trio.lowlevel.checkpoint()
+                client, server = memory_pair(max_bytes=pipe_bytes)
+                nursery.start_soon(partial(serve_connection, server, place.handle, limits=config.limits, on_error=fail))
+                return client
 
-        pool = Pool(dial)
-        place = Place(upstream.mock, Streams(Asker(config, pool), config), connect, nursery)
-        await nursery.start(place.streams.run)
-        yield place
-        nursery.cancel_scope.cancel()
+            pool = Pool(dial)
+            place = Place(upstream.mock, Streams(Asker(config, pool), config), connect, nursery)
+            await nursery.start(place.streams.run)
+            yield place
+            nursery.cancel_scope.cancel()

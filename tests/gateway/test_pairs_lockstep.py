@@ -11,14 +11,17 @@ from collections.abc import Iterable, Iterator
 import httpx
 import pytest
 
-from streamkit.dialects.events import End, Event, PartStart, Reasoning, Text, ToolArgs
+from streamkit.dialects.events import End, Event, PartStart, Ping, Reasoning, Text, ToolArgs
 from streamkit.dialects.registry import DIALECTS
 from streamkit.dialects.requests import ChatRequest, Tool, messages_of
-from tests.dialects.sdks import TIMEOUT_S, TOOLS
+from tests.dialects.sdks import NO_TLS, TIMEOUT_S, TOOLS
 from tests.gateway.chains import body_of
-from tests.gateway.pairs import ANSWERS, CLIENTS, UPSTREAMS, Pairs, open_pairs
+from tests.gateway.pairs import ANSWERS, CLIENTS, UPSTREAMS, Pairs, open_pairs, spoken_to
 
-TOOLLESS = {"ollama-generate", "openai-completions", "agent-poc", "text"}
+PATHS = {"vercel-ui": "/ui/chat"}
+"""Where the AI SDK's usual path is somebody else's."""
+
+TOOLLESS = {"ollama-generate", "openai-completions", "agent-poc", "text", "vercel-ui"}
 """Client dialects in which no tool can be offered."""
 
 
@@ -56,16 +59,17 @@ def seen_at_once(client: str, upstream: str) -> frozenset[str]:
 
 
 @pytest.mark.parametrize("upstream", UPSTREAMS)
-@pytest.mark.parametrize("client", CLIENTS)
+@pytest.mark.parametrize("client", [*CLIENTS, *PATHS])
 def test_each_token_is_read_before_the_next_is_sent(client: str, upstream: str, pairs: Pairs) -> None:
     tools = [] if client in TOOLLESS else [Tool(name, name, {**schema}) for name, schema in TOOLS.items()]
     document = DIALECTS[client].request(ChatRequest(model="m", messages=messages_of("?"), tools=tools, max_tokens=99))
-    kinds = seen_at_once(client, upstream)
+    source = spoken_to(upstream, client)
+    kinds = seen_at_once(client, source)
     count = 15 if tools else 7
     pairs.set(**ANSWERS["calls"], gate=[f"held-{number}@token:{number}" for number in range(1, count + 1)])
-    url = pairs.gateways[upstream].url + document.path
+    url = pairs.gateways[upstream].url + PATHS.get(client, document.path)
     with (
-        httpx.Client(trust_env=False, timeout=TIMEOUT_S, verify=False) as http,  # noqa: S501 - there is no TLS
+        httpx.Client(timeout=TIMEOUT_S, **NO_TLS) as http,
         http.stream(document.method, url, content=document.content, headers=document.headers) as response,
     ):
         assert response.status_code == 200
@@ -75,7 +79,7 @@ def test_each_token_is_read_before_the_next_is_sent(client: str, upstream: str, 
         for number in range(1, count + 1):
             pairs.mock.wait_at_gate(f"held-{number}")
             sent = pairs.mock.call(lambda mock: bytes(mock.journal[-1].sent))
-            wanted = said(DIALECTS[upstream].decoder().feed(body_of(sent)), kinds)
+            wanted = said(DIALECTS[source].decoder().feed(body_of(sent)), kinds)
             while said(events, kinds) != wanted:
                 events += decoder.feed(next(reads))  # raises, where nothing comes
             pairs.mock.open_gate(f"held-{number}")
@@ -85,4 +89,21 @@ def test_each_token_is_read_before_the_next_is_sent(client: str, upstream: str, 
     assert isinstance(events[-1], End)
     assert said(events, kinds) == wanted
     (entry,) = pairs.entries()
-    assert (entry["dialect"], entry["tokens"]) == (upstream, count)
+    assert (entry["dialect"], entry["tokens"]) == (source, count)
+
+
+@pytest.mark.parametrize("upstream", UPSTREAMS)
+@pytest.mark.parametrize("client", [*CLIENTS, *PATHS])
+def test_a_heartbeat_crosses_where_both_have_one(client: str, upstream: str, pairs: Pairs) -> None:
+    pairs.set(say="One two three", fault="ping@token:2")
+    document = DIALECTS[client].request(ChatRequest(model="m", messages=messages_of("?"), max_tokens=99))
+    url = pairs.gateways[upstream].url + PATHS.get(client, document.path)
+    with httpx.Client(timeout=TIMEOUT_S, **NO_TLS) as http:
+        answer = http.post(url, content=document.content, headers=document.headers)
+    decoder = DIALECTS[client].decoder()
+    events = [*decoder.feed(answer.content), *decoder.finish()]
+    beats = [number for number, event in enumerate(events) if isinstance(event, Ping)]
+    before = said(events[: beats[0]] if beats else [], frozenset({"text"}))["text"]
+    both_have_one = "ping" in DIALECTS[spoken_to(upstream, client)].carries and "ping" in DIALECTS[client].carries
+    assert (len(beats), before) == ((1, "One two") if both_have_one else (0, ""))
+    assert isinstance(events[-1], End)

@@ -1,15 +1,12 @@
 """What an SDK asks wrongly, or what cannot be translated, raises its usual exception, and no upstream hears of it.
 
-An upstream that does not speak what the gateway was told, or does not have what is asked for, raises it too.
+What upstreams do wrong is in `test_pairs_upstreams.py`.
 """
 
 from __future__ import annotations
 
 import re
-import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import anthropic
@@ -19,14 +16,12 @@ import pytest
 from google.genai import errors, types
 
 from streamkit.http.limits import Limits
-from tests.dialects.sdks import no_proxies, openai_client
+from tests.dialects.sdks import openai_client
 from tests.gateway.in_thread import gateway_in_thread
-from tests.gateway.pairs import UPSTREAMS, Pairs, asked_in, open_pairs
+from tests.gateway.pairs import UPSTREAMS, Pairs, asked_in, is_converted, open_pairs
 from tests.gateway.pairs_asking import ASKS
 from tests.gateway.test_pairs_requests import BAD_REQUEST, status_of
 from tests.mockserver.sdk_documents import anthropic_client, gemini_client, ollama_client
-from tests.mockserver.test_python_sdks_refusals import SDKS, name_of
-from tests.gateway.test_python_sdks import raised
 
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 
@@ -41,7 +36,7 @@ def pairs() -> Iterator[Pairs]:
 
 def others(sdk: str) -> list[str]:
     """Return the upstreams for which a client's question is translated."""
-    return [upstream for upstream in UPSTREAMS if upstream != sdk]
+    return [upstream for upstream in UPSTREAMS if is_converted(sdk, upstream)]
 
 
 def refused(sdk: str, url: str, options: Mapping[str, Any]) -> tuple[type[Exception], str]:
@@ -123,16 +118,17 @@ def test_a_bad_request_is_refused_as_the_own_vendor_refuses_it(sdk: str, what: s
 
 
 def test_a_question_without_a_model_is_refused_as_ollama_does(pairs: Pairs) -> None:
+    """Its SDK insists on one, and lets an empty one through."""
     pairs.set()
     for upstream in others("ollama-chat"):
         with ollama_client(pairs.gateways[upstream].url) as client:
             with pytest.raises(ollama.ResponseError, match="model is required") as caught:
-                client.chat("", [{"role": "user", "content": "?"}])
+                client._request(ollama.ChatResponse, "POST", "/api/chat", json={"messages": []})  # noqa: SLF001 - see above
             assert caught.value.status_code == 400
     assert pairs.entries() == []
 
 
-# --------------------------------------------------------------------------------------------- what cannot be translated
+# -------------------------------------------------------------------------------------------- what cannot be translated
 
 PICTURE = f"data:image/png;base64,{PIXEL}"
 
@@ -294,8 +290,8 @@ def test_a_path_that_only_another_vendor_has_is_not_found(name: str, pairs: Pair
         with pytest.raises(kind) as caught:
             ask(pairs.gateways[upstream].url)
         assert status_of(caught.value) == 404
-        # The upstream's own vendor may have more than we know of.
-        assert len(pairs.entries()) == upstream.startswith(family)
+        # The upstream's own vendor may have more than we know of, and many servers have some of OpenAI's.
+        assert len(pairs.entries()) == (upstream.startswith(family) or family == "openai")
 
 
 @pytest.mark.parametrize("upstream", [each for each in UPSTREAMS if each != "anthropic"])
@@ -305,102 +301,6 @@ def test_tokens_that_the_upstream_does_not_count_are_not_counted(upstream: str, 
         count_anthropic(pairs.gateways[upstream].url)
     assert caught.value.status_code in {404, 501}
     assert caught.value.message
-
-
-# -------------------------------------------------------------------------------------- upstreams that speak otherwise
-
-NDJSON = b'{"model":"m","message":{"role":"assistant","content":"Hi"},"done":false}\n'
-SSE = b'data: {"type":"message_start"}\n\n'
-
-STRANGE: Mapping[str, tuple[int, str, bytes]] = {
-    "a page": (200, "text/html", b"<!doctype html><title>Welcome to nginx!</title>"),
-    "a page that is not found": (404, "text/html", b"<h1>404 Not Found</h1>"),
-    "a page of a broken server": (500, "text/html", b"<h1>500</h1>"),
-    "lines": (200, "application/x-ndjson", NDJSON),
-    "lines that are said to be events": (200, "text/event-stream", NDJSON),
-    "a document": (200, "application/json", b'{"choices":[]}'),
-    "nothing": (200, "text/plain", b""),
-    "no content": (204, "text/plain", b""),
-    "a way to elsewhere": (302, "text/html", b""),
-    "bytes": (200, "application/octet-stream", bytes(range(256))),
-}
-
-
-class Strange(BaseHTTPRequestHandler):
-    """Answers anything with the same."""
-
-    answer = STRANGE["nothing"]
-    protocol_version = "HTTP/1.1"
-
-    def do_POST(self) -> None:
-        status, kind, content = self.answer
-        self.rfile.read(int(self.headers["Content-Length"]))
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        if status == 302:
-            self.send_header("Location", "http://127.0.0.1:9/")
-        if status != 204:
-            self.send_header("Content-Length", str(len(content)))
-        self.end_headers()
-        if status != 204:
-            self.wfile.write(content)
-
-    def log_message(self, *_: object) -> None:
-        """Keep quiet."""
-
-
-@contextmanager
-def strange_server() -> Iterator[str]:
-    """Run one while the block runs."""
-    with ThreadingHTTPServer(("127.0.0.1", 0), Strange) as server:
-        server.daemon_threads = True
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        try:
-            yield f"http://127.0.0.1:{server.server_port}"
-        finally:
-            server.shutdown()
-            thread.join()
-
-
-@pytest.fixture(scope="module")
-def strangers() -> Iterator[Mapping[str, str]]:
-    """Gateways that were told that a strange server speaks this and that."""
-    with no_proxies(), strange_server() as url:
-        with gateway_in_thread(url, speaks="openai-chat") as first, gateway_in_thread(url, speaks="anthropic") as second:
-            yield {"openai-chat": first.url, "anthropic": second.url}
-            for gateway in (first, second):
-                assert "failed" not in {record.outcome for record in gateway.records}
-
-
-TALKING = {"chat": "openai-chat", "message": "anthropic"}
-"""Whose questions are passed on as they are, by what the upstream is said to speak."""
-
-
-@pytest.mark.parametrize("what", STRANGE, ids=lambda each: each.replace(" ", "-"))
-def test_an_upstream_that_speaks_otherwise_is_an_error_of_the_server(
-    what: str, strangers: Mapping[str, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(Strange, "answer", STRANGE[what])
-    status = STRANGE[what][0]
-    for speaks, url in strangers.items():
-        for ask, raises in SDKS.items():
-            if TALKING.get(name_of(ask)) == speaks:
-                continue
-            for stream in (False, True):
-                found = raised(ask, url, stream=stream)
-                wanted = status if status >= 400 else 502
-                assert found.status == wanted, (speaks, found)
-                assert found.kind is raises[wanted if wanted in raises else 500], (speaks, found)
-
-
-def test_a_gateway_told_the_wrong_dialect_says_so(pairs: Pairs) -> None:
-    """The server is an Ollama, and has no other path."""
-    with strange_server() as url, gateway_in_thread(url, speaks="openai-chat") as gateway, no_proxies():
-        Strange.answer = STRANGE["lines"]
-        found = raised(next(ask for ask in SDKS if name_of(ask) == "message"), gateway.url, stream=True)
-        assert "openai-chat" in found.message
-        assert found.status == 502
 
 
 # ------------------------------------------------------------------------------------------------------------ too much
@@ -421,52 +321,3 @@ def test_a_body_that_is_too_large_is_refused_in_the_vendors_words(pairs: Pairs) 
                 ASKS[sdk](gateway.url, **options)
             assert status_of(caught.value) == 413, sdk
     assert pairs.entries() == []
-
-
-# ---------------------------------------------------------------------------------------------------------------- models
-
-
-def listed(sdk: str, url: str) -> list[str | None]:
-    """Return the models that an SDK is told of."""
-    if sdk == "openai":
-        with openai_client(f"{url}/v1") as client:
-            return [model.id for model in client.models.list()]
-    if sdk == "anthropic":
-        with anthropic_client(url) as claude:
-            return [model.id for model in claude.models.list()]
-    if sdk == "ollama":
-        with ollama_client(url) as llama:
-            return [model.model for model in llama.list().models]
-    with gemini_client(url) as google_client:
-        return [model.name for model in google_client.models.list()]
-
-
-@pytest.fixture(scope="module")
-def owls() -> Iterator[Pairs]:
-    """A mock that has two models."""
-    with open_pairs(models=("owl", "eagle:7b")) as running:
-        yield running
-
-
-@pytest.mark.parametrize("upstream", UPSTREAMS)
-@pytest.mark.parametrize("sdk", ["openai", "anthropic", "ollama", "gemini"])
-def test_an_sdk_lists_the_models_that_there_are(sdk: str, upstream: str, owls: Pairs) -> None:
-    found = listed(sdk, owls.gateways[upstream].url)
-    assert {f"{name}".removeprefix("models/").removesuffix(":latest") for name in found} == {"owl", "eagle:7b"}
-
-
-@pytest.mark.parametrize("upstream", UPSTREAMS)
-def test_models_have_the_names_that_clients_know(upstream: str, owls: Pairs) -> None:
-    with gateway_in_thread(owls.mock.url, speaks=upstream, model_map={"gpt": "owl"}) as gateway:
-        assert "gpt" in {f"{name}".removeprefix("models/") for name in listed("openai", gateway.url)}
-        owls.set(say="Owls")
-        with openai_client(f"{gateway.url}/v1") as client:
-            for stream in (False, True):
-                answer: Any = client.chat.completions.create(
-                    model="gpt", messages=[{"role": "user", "content": "?"}], stream=stream
-                )
-                assert {each.model for each in (answer if stream else [answer])} == {"gpt"}
-        with anthropic_client(gateway.url) as claude:
-            message = claude.messages.create(model="gpt", max_tokens=9, messages=[{"role": "user", "content": "?"}])
-            assert message.model == "gpt"
-        assert {entry["model"] for entry in owls.entries()} == {"owl"}

@@ -19,7 +19,7 @@ from google.genai import errors
 
 from streamkit.dialects.requests import ChatRequest, ResponseSchema
 from tests.dialects.sdks import TOOLS
-from tests.gateway.pairs import ANSWERS, UPSTREAMS, Pairs, asked_in, open_pairs
+from tests.gateway.pairs import ANSWERS, UPSTREAMS, Pairs, asked_in, is_converted, open_pairs
 from tests.gateway.pairs_asking import ASKED, ASKS, OPTIONS, RESULTS, SYSTEM, TURNS, Turns
 from tests.mockserver.verdicts import FIND, LOOK, SAID
 
@@ -77,7 +77,7 @@ def test_a_second_turn_tells_the_results_of_tools(name: str, turns: Turns, upstr
         assert all(calls)
 
 
-# --------------------------------------------------------------------------------------------------------------- options
+# -------------------------------------------------------------------------------------------------------------- options
 
 DROPPED: Mapping[str, set[str]] = {
     "ollama-chat": {"parallel_tool_calls"},
@@ -87,6 +87,9 @@ DROPPED: Mapping[str, set[str]] = {
     "gemini": {"parallel_tool_calls"},
 }
 """What stays behind and is named, by upstream."""
+
+DROPPED_OF: Mapping[tuple[str, str], set[str]] = {("reasoning", "ollama-generate"): {"openai-chat"}}
+"""The same of one client: that it wants to think, without how hard, says nothing to a model that nobody knows."""
 
 REFUSED: Mapping[str, set[str]] = {
     "ollama-chat": {"n", "tool_choice", "tool_choice required"},
@@ -98,8 +101,8 @@ REFUSED: Mapping[str, set[str]] = {
 """What an upstream cannot be asked for, and an answer without would be another one."""
 
 CHANGED: Mapping[tuple[str, str], Mapping[str, object]] = {
-    ("reasoning", "ollama-generate"): dict.fromkeys(("openai-chat", "openai-responses", "anthropic"), "medium"),
-    ("reasoning", "anthropic"): {"ollama-chat": "low"},
+    ("reasoning", "ollama-generate"): {"anthropic": "medium"},
+    ("reasoning", "anthropic"): {"ollama-chat": "low", "openai-chat": "low"},
     **{
         ("tool_choice none", sdk): {"ollama-chat": "auto"}
         for sdk in ("openai-chat", "openai-responses", "anthropic", "gemini")
@@ -127,14 +130,14 @@ def told(request: ChatRequest, field: str, upstream: str) -> object:
 
 @pytest.mark.parametrize(("sdk", "word"), ROWS, ids=lambda each: each.replace(" ", "-"))
 def test_an_option_reaches_every_upstream_or_is_told_not_to(sdk: str, word: str, pairs: Pairs) -> None:
-    field, options = word.split(" ")[0], OPTIONS[sdk][word]
+    field, options = word.split(" ", 1)[0], OPTIONS[sdk][word]
     pairs.set(tokens=3)
     ASKS[sdk](pairs.mock.url, **options)
     own = asked_in(pairs.entries()[0])
     for upstream in UPSTREAMS:
         pairs.set(tokens=3)
         url = pairs.gateways[upstream].url
-        if sdk != upstream and word in REFUSED[upstream]:
+        if is_converted(sdk, upstream) and word in REFUSED[upstream]:
             with pytest.raises(BAD_REQUEST[sdk], match=f"{field}: the server behind .* {upstream}") as caught:
                 ASKS[sdk](url, **options)
             assert status_of(caught.value) == 400
@@ -142,7 +145,9 @@ def test_an_option_reaches_every_upstream_or_is_told_not_to(sdk: str, word: str,
             continue
         headers = ASKS[sdk](url, **options)
         asked = asked_in(pairs.entries()[0])
-        if sdk != upstream and field in DROPPED[upstream]:
+        if is_converted(sdk, upstream) and (
+            field in DROPPED[upstream] or upstream in DROPPED_OF.get((word, sdk), set())
+        ):
             assert headers["x-streamkit-dropped"] == field
             assert getattr(asked, field) is None
             continue
@@ -165,7 +170,7 @@ def test_every_field_that_a_client_can_ask_for_is_asked_for_here() -> None:
     assert {field.name for field in msgspec.structs.fields(ChatRequest)} - others == words
 
 
-# ----------------------------------------------------------------------------------------------------- everything at once
+# --------------------------------------------------------------------------------------------------- everything at once
 
 
 def test_whatever_is_dropped_is_named_together(pairs: Pairs) -> None:

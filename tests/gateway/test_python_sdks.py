@@ -224,7 +224,7 @@ def leave_openai_responses(url: str) -> None:
 def leave_anthropic(url: str) -> None:
     with (
         anthropic_client(url) as client,
-        client.messages.stream(model="m", max_tokens=9, messages=QUESTION) as stream,
+        client.messages.stream(model="m", max_tokens=99, messages=QUESTION) as stream,
     ):
         assert next(iter(stream.text_stream))
 

@@ -43,7 +43,7 @@ CHATS = {
 @pytest.mark.parametrize("path", CHATS)
 def test_a_chat_is_translated_unless_it_is_in_the_upstreams_own_dialect(path: str, speaks: str) -> None:
     route = routed(path, speaks)
-    if CHATS[path] == speaks:
+    if CHATS[path] == speaks or (path, speaks) == ("/api/generate", "ollama-chat"):  # which every Ollama has as well
         assert (route.kind, route.target) == ("relay", path)
     else:
         assert route.kind == "translate"
@@ -65,9 +65,15 @@ def test_lists_of_models_are_passed_on_to_the_same_vendor_and_made_for_others() 
     assert routed("/v1/models", "openai-chat", "GET", fields={"anthropic-version": "2023-06-01"}).kind == "translate"
 
 
+def test_a_slash_too_much_changes_nothing() -> None:
+    assert routed("//v1/messages").kind == "translate"
+    assert routed("/v1//chat/completions", "gemini").kind == "translate"
+
+
 def test_unknown_paths_go_to_the_upstream_where_they_may_be_its_own() -> None:
     assert routed("/v1/embeddings").kind == "relay"
     assert routed("/metrics", method="GET").kind == "relay"
+    assert routed("/v1/embeddings", "ollama-chat").kind == "relay"
     assert routed("/api/embed").kind == "translate"
     assert routed("/api/embed", "ollama-chat").kind == "relay"
     assert routed("/v1/messages", method="GET").kind == "translate"

@@ -57,8 +57,8 @@ async def test_a_stream_that_nobody_ever_reads_is_given_up(autojump_clock: trio.
 
 
 async def test_the_last_reader_that_leaves_starts_the_grace_time(autojump_clock: trio.testing.MockClock) -> None:
-    options = {"stream_grace_s": GRACE_S, "idle_timeout_s": math.inf}
-    async with in_memory({"tokens": 5, "gate": "held@token:2"}, **options) as place:
+    mock = {"tokens": 5, "gate": "held@token:2"}
+    async with in_memory(mock, stream_grace_s=GRACE_S, idle_timeout_s=math.inf) as place:
         stream_id = await place.post()
         await trio.sleep(GRACE_S - 1)
         first, second = await place.begin(stream_id), await place.begin(stream_id)

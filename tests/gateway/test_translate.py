@@ -190,6 +190,19 @@ async def test_what_would_change_the_answer_is_refused_before_the_upstream_hears
         assert await stand.outcome(1) == "refused"
 
 
+async def test_a_request_that_names_no_model_gets_the_one_that_the_gateway_has_for_such_or_is_refused() -> None:
+    data = request("POST", "/generate", [("Content-Type", "text/plain")], b"Say it.")
+    async with before_ollama() as stand:
+        head, told, _ = await (await stand.client()).ask(data)
+        assert head.status == 400
+        assert b"--model-map" in told
+    async with before_ollama(model_map={"*": "qwen3"}) as stand:
+        client = await stand.client()
+        await client.send(data)
+        _, body = await (await stand.server()).request()
+        assert json.loads(body)["model"] == "qwen3"
+
+
 async def test_what_is_nobodys_or_the_upstreams_own_passes_as_it_is() -> None:
     async with standing(speaks="openai-chat") as stand:
         for path in ("/v1/embeddings", "/somewhere", "/v1/chat/completions"):
@@ -404,9 +417,7 @@ async def test_an_answer_that_is_not_whole_ends_in_the_dialects_error(how: str) 
 @pytest.mark.parametrize("how", BREAKS)
 async def test_where_the_dialect_has_no_error_the_connection_breaks(how: str) -> None:
     async with before_ollama() as stand:
-        client, server, _ = await begun(
-            stand, request("POST", "/generate", [("Content-Type", "text/plain")], b"Say it.")
-        )
+        client, server, _ = await begun(stand, ask({"prompt": "Say it.", "model": "m"}, "/generate"))
         await server.send(framed("chunked", token("one") + token("two")))
         assert await client.read(6) == b"onetwo"
         await BREAKS[how](server)
@@ -535,6 +546,79 @@ async def test_a_document_that_did_not_come_to_its_end_is_an_error(how: str) -> 
         assert (head.status, ending) == (502, "complete")
         assert json.loads(data)["error"]["message"]
         assert await stand.outcome(1) == OUTCOMES[how]
+
+
+@pytest.mark.parametrize("target", ["/chat?prompt=hi", "/agui?prompt=hi", "/generate?prompt=hi"])
+async def test_a_head_gets_a_head_and_nobody_is_asked(target: str) -> None:
+    async with before_ollama(model_map={"*": "m"}) as stand:
+        client = await stand.client()
+        await client.send(request("HEAD", target) + request("GET", "/_gateway/stats"))
+        assert (await client.head("HEAD")).status == 200
+        assert (await client.rest())[1] == "complete"
+        assert (await client.head()).get("content-type") == "application/json"
+        assert stand.gateway.pool.opened == 0
+
+
+SECRET = "sk-very-secret-key-1"  # noqa: S105 - it is made up
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize("config", [{"upstream_key": SECRET}, {}])
+async def test_a_key_that_the_upstream_repeats_is_neither_told_nor_written_down(
+    config: dict[str, Any], stream: bool
+) -> None:
+    answers = [
+        head_bytes("length", 30, [("Content-Type", "application/x-ndjson")]) + b'{"foo":"' + SECRET.encode() + b'"}\n',
+        head_bytes("chunked", 0, NDJSON) + framed("chunked", b'{"error":"bad key ' + SECRET.encode() + b'"}\n'),
+        head_bytes("length", 24, [("X-Debug", SECRET)], "401 No") + b'{"error":"' + SECRET[:9].encode() + b'..."}',
+    ]
+    async with before_ollama(**config) as stand:
+        for number, answer in enumerate(answers, 1):
+            fields = [] if config else [("Authorization", f"Bearer {SECRET}")]
+            client, server, _ = await exchange(stand, ask({**OPENAI, "stream": stream}, fields=fields))
+            await server.rest()
+            await server.send(answer)
+            server.stream.abort() if number == 2 else None
+            head = await client.head("POST")
+            data, _ = await client.rest()
+            assert SECRET not in head.line + str(head.fields) + data.decode()
+            assert SECRET not in (await stand.record(number)).detail
+            await client.stream.aclose()
+
+
+async def test_what_a_client_has_sent_does_not_fill_the_log() -> None:
+    tool = {"type": "function", "function": {"name": "f"}}
+    body = {**OPENAI, "tools": [tool], "tool_choice": "x" * 100_000}
+    async with before_ollama() as stand:
+        head, data, _ = await (await stand.client()).ask(ask(body))
+        assert head.status == 400
+        assert len(data) < 5000
+        assert len((await stand.record(1)).detail) <= 1000
+
+
+async def test_a_doubled_slash_is_one() -> None:
+    async with before_ollama() as stand:
+        client = await stand.client()
+        await client.send(ask(path="//v1/chat/completions"))
+        head, _ = await (await stand.server()).request()
+        assert head.line == "POST /api/chat HTTP/1.1"
+
+
+async def test_a_large_body_is_read_beside_the_others() -> None:
+    messages = [{"role": "user", "content": "x" * 300} for _ in range(3000)]
+    async with before_ollama() as stand:
+        client = await stand.client()
+        await client.send(ask({**OPENAI, "messages": messages}))
+        _, body = await (await stand.server()).request()
+        assert len(json.loads(body)["messages"]) == 3000
+
+
+async def test_a_renamed_request_that_is_too_large_is_refused_in_the_clients_form() -> None:
+    async with standing(speaks="anthropic", model_map={"a": "b"}) as stand:
+        client = await stand.client()
+        await client.send(b"POST /v1/messages HTTP/1.1\r\nHost: g\r\nContent-Length: 99999999999\r\n\r\n")
+        assert (await client.head("POST")).status == 413
+        assert json.loads((await client.rest())[0])["type"] == "error"
 
 
 # ------------------------------------------------------------------------------------------------------------- leaving

@@ -6,13 +6,15 @@ import json
 
 import pytest
 import trio
+import trio.testing
 from websockets.sync.client import connect
 
 from mockserver.open import open_mockserver
+from streamkit.dialects.events import Text
 from streamkit.gateway.open import open_gateway
 from streamkit.http.tls import throwaway_certificate
 from tests.gateway.peers import PATIENCE_S, connected, gateway_to
-from tests.gateway.websocket_peers import Hand, close_of, opening
+from tests.gateway.websocket_peers import FINISH, START, Hand, close_of, closes, opening, standing
 from tests.gateway.websocket_stand import QUESTION
 
 WORDS = "One two three four five."
@@ -136,3 +138,51 @@ async def test_over_tls() -> None:
                 return said, socket.close_code
 
             assert await trio.to_thread.run_sync(converse) == (WORDS, 1000)
+
+
+# ------------------------------------------------------------------------------- draining and stopping, in memory
+
+
+async def test_who_waits_is_let_go_when_we_drain(autojump_clock: trio.testing.MockClock) -> None:
+    async with standing() as stage:
+        await trio.testing.wait_all_tasks_blocked()
+        stage.drain.set()
+        await closes(stage, 1001)
+        assert trio.current_time() == 0
+    assert stage.record.outcome == "ok"
+
+
+async def test_an_answer_is_finished_when_we_drain(autojump_clock: trio.testing.MockClock) -> None:
+    async with standing() as stage:
+        await stage.hand.ask()
+        await stage.upstream.say(*START)
+        stage.drain.set()
+        await trio.sleep(10)
+        await stage.upstream.say(Text(0, "on"))
+        await stage.upstream.say(*FINISH)
+        await stage.hand.until("end")
+        await stage.upstream.end()
+        await closes(stage, 1001)
+    assert stage.record.outcome == "ok"
+
+
+async def test_a_gateway_that_stops_says_so() -> None:
+    async with standing() as stage:
+        await stage.hand.ask()
+        await stage.upstream.say(*START)
+        await stage.hand.until("part-start")
+        stage.scope.cancel()
+        assert (await stage.hand.closing())[0] == 1001
+        assert await stage.hand.end() == b""
+    assert stage.upstream.journal == ["asked", "left"]
+
+
+async def test_a_stop_inside_a_message_is_no_end() -> None:
+    async with standing() as stage:
+        await stage.hand.ask()
+        await stage.upstream.say(*START, Text(0, "x" * 200_000))
+        await trio.testing.wait_all_tasks_blocked()
+        stage.scope.cancel()
+        await stage.hand.until("part-start")
+        with pytest.raises((EOFError, trio.BrokenResourceError)):
+            await stage.hand.next()

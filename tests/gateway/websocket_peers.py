@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import trio
+import trio.testing
 
 from streamkit.dialects.events import End, Event, Finish, PartEnd, PartStart, Start
 from streamkit.gateway.record import Record
@@ -258,7 +259,8 @@ async def standing(
     """
     client, serving = streams or memory_pair()
     stage = Stage(Hand(client))
-    with trio.fail_after(1000):
+    is_timeless = isinstance(trio.lowlevel.current_clock(), trio.testing.MockClock)
+    with trio.fail_after(10_000 if is_timeless else 60):
         async with trio.open_nursery() as nursery:
             nursery.start_soon(stage.run, serving, limits or Limits())
             if is_open:

@@ -63,7 +63,7 @@ def respond(mock: MockInThread, stream: bool, retries: int) -> None:
 
 def message(mock: MockInThread, stream: bool, retries: int) -> None:
     with anthropic_client(mock.url, max_retries=retries) as client:
-        client.messages.create(model="m", max_tokens=9, messages=HELLO, stream=stream)
+        client.messages.create(model="m", max_tokens=99, messages=HELLO, stream=stream)
 
 
 def llama_chat(mock: MockInThread, stream: bool, _: int) -> None:

@@ -1,23 +1,20 @@
-"""Requests written by a dialect and read back by its vendor's reader: what is drawn, and what has to be left of it.
+"""Requests that can be asked in each dialect, drawn by Hypothesis; and their way there and back.
 
-`projected` says by hand what a dialect can carry: a row of `SAYS` has what there is no word for in it, and how a
-conversation looks that went through it. `normal` makes one request of those that mean the same to everybody.
+Unlike those of `tests.dialects.asked`, whose answers a server has to agree with, these have all that a vendor takes:
+systems anywhere, neighbours of one role, empty texts, sealed thoughts, results in any order, odd ids and schemas.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Final, Literal
+from collections.abc import Mapping
+from typing import Final
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-import msgspec
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from streamkit.codecs.jsontext import encode_value
 from streamkit.dialects.registry import DIALECTS
-from streamkit.dialects.request_anthropic import budget_tokens, is_from
-from streamkit.dialects.request_parts import arguments_of, conversation_id, linked, object_of, schema_of
 from streamkit.dialects.requests import (
     EFFORTS,
     ChatMessage,
@@ -48,12 +45,12 @@ SCHEMAS: Final[tuple[dict[str, object], ...]] = (
     {"type": "object", "properties": {}, "$defs": {"é": {"enum": ["STRING", 1, None]}}, "additionalProperties": False},
 )
 
-SEALS: Final[tuple[dict[str, str], ...]] = (
-    {"reasoning": "Hm.\n"},
-    {"reasoning": "So.", "signature": "c2lnbmVk"},
-    {"signature": "YmFyZQ=="},
-    {"encrypted": "c2VjcmV0"},
-    {"reasoning": "Sum.", "encrypted": "c2VjcmV0"},
+SEALS: Final = (
+    ChatMessage("assistant", reasoning="Hm.\n"),
+    ChatMessage("assistant", reasoning="So.", signature="c2lnbmVk"),
+    ChatMessage("assistant", signature="YmFyZQ=="),
+    ChatMessage("assistant", encrypted="c2VjcmV0"),
+    ChatMessage("assistant", reasoning="Sum.", encrypted="c2VjcmV0"),
 )
 """What an assistant thought, and the one seal that may be on it."""
 
@@ -67,7 +64,8 @@ def conversations(draw: st.DrawFn, *, calls: bool, neighbours: bool) -> list[Cha
         calls: whether tools are called.
         neighbours: whether two of one role may follow each other, and systems stand anywhere.
     """
-    said = [ChatMessage("system", text) for text in draw(st.lists(STATEMENT, max_size=2 if neighbours else 1))]
+    statement = STATEMENT if neighbours else STATEMENT.map("{}.".format)  # an empty one may be left out
+    said = [ChatMessage("system", text) for text in draw(st.lists(statement, max_size=2 if neighbours else 1))]
     number = 0
     for _ in range(draw(st.integers(0, 4))):
         before = "" if not said else said[-1].role
@@ -76,14 +74,14 @@ def conversations(draw: st.DrawFn, *, calls: bool, neighbours: bool) -> list[Cha
             kinds = [kind for kind in kinds if kind != before and (kind != "calls" or before != "assistant")]
         kind = draw(st.sampled_from(kinds))
         if kind == "user":
-            said.append(ChatMessage("user", draw(STATEMENT)))
+            said.append(ChatMessage("user", draw(statement)))
         elif kind == "system":
-            said.append(ChatMessage("system", draw(STATEMENT)))
+            said.append(ChatMessage("system", draw(statement)))
         else:
             # A second message of the assistant's is there because of a second seal, which is on a thought.
-            seals = [seal for seal in SEALS if before != "assistant" or "reasoning" in seal]
-            seal = draw(st.sampled_from([{}, *seals]))
-            turn = ChatMessage("assistant", draw(STATEMENT), **seal)
+            seals = [seal for seal in SEALS if before != "assistant" or seal.reasoning]
+            seal = draw(st.sampled_from([ChatMessage("assistant"), *seals]))
+            turn = replace(seal, text=draw(statement))
             said.append(turn)
             if kind == "calls":
                 turn.tool_calls, results = draw(called(number))
@@ -111,9 +109,7 @@ def called(draw: st.DrawFn, number: int) -> tuple[list[ToolCall], list[ChatMessa
 
 
 @st.composite
-def requests(
-    draw: st.DrawFn, messages: st.SearchStrategy[list[ChatMessage]], *, tools: bool = True
-) -> ChatRequest:
+def requests(draw: st.DrawFn, messages: st.SearchStrategy[list[ChatMessage]], *, tools: bool = True) -> ChatRequest:
     """Draw a request; without `tools` there are none that may be called."""
     offered = [
         Tool(tool.name, tool.description, draw(st.sampled_from([tool.parameters, *SCHEMAS]))) for tool in draw(TOOLS)

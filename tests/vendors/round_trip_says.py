@@ -55,8 +55,11 @@ def spaceless(call: ToolCall) -> str:
 # Shapes of conversations
 
 
-def joined(begins: Callable[[ChatMessage, ChatMessage], bool]) -> Shape:
-    """Return how neighbours become one message, unless the second of them `begins` one of its own."""
+def joined(begins: Callable[[ChatMessage, ChatMessage], bool], *, in_lines: bool = False) -> Shape:
+    """Return how neighbours become one message, unless the second of them `begins` one of its own.
+
+    Their texts are blocks of it; where they are read `in_lines`, those of the user's are kept apart.
+    """
 
     def shape(messages: list[ChatMessage]) -> list[ChatMessage]:
         said: list[ChatMessage] = []
@@ -67,7 +70,7 @@ def joined(begins: Callable[[ChatMessage, ChatMessage], bool]) -> Shape:
                 continue
             said[-1] = replace(
                 before,
-                text=before.text + message.text,
+                text=before.text + (seam(before, message) if in_lines else "") + message.text,
                 tool_calls=before.tool_calls + message.tool_calls,
                 reasoning=before.reasoning + message.reasoning,
                 signature=before.signature or message.signature,
@@ -76,6 +79,11 @@ def joined(begins: Callable[[ChatMessage, ChatMessage], bool]) -> Shape:
         return said
 
     return shape
+
+
+def seam(before: ChatMessage, message: ChatMessage) -> str:
+    is_open = before.text and message.text and not before.text[-1].isspace()
+    return "\n" if message.role == "user" and is_open and not message.text[0].isspace() else ""
 
 
 def is_empty(message: ChatMessage) -> bool:
@@ -91,9 +99,11 @@ def system_first(messages: list[ChatMessage]) -> list[ChatMessage]:
 
 def as_anthropic(messages: list[ChatMessage]) -> list[ChatMessage]:
     """Turns alternate, texts without anything to see are left out, and a seal begins a message."""
-    seen = [message if message.text.strip() or message.role == "tool" else replace(message, text="")
-            for message in system_first(messages)]
-    begins = joined(lambda before, message: message.role == "tool" or message.is_sealed)
+    seen = [
+        message if message.text.strip() or message.role == "tool" else replace(message, text="")
+        for message in system_first(messages)
+    ]
+    begins = joined(lambda _, message: message.role == "tool" or message.is_sealed, in_lines=True)
     return begins([message for message in seen if not is_empty(message)])
 
 
@@ -102,14 +112,15 @@ def as_gemini(messages: list[ChatMessage]) -> list[ChatMessage]:
     begins = joined(
         lambda before, message: (
             message.role == "tool" or bool(before.signature and (message.signature or message.reasoning))
-        )
+        ),
+        in_lines=True,
     )
     told = begins([message for message in system_first(messages) if not is_empty(message)])
     return [as_object(message, unwrapped=True) if message.role == "tool" else message for message in told]
 
 
 def as_responses(messages: list[ChatMessage]) -> list[ChatMessage]:
-    """The system's texts at the start are instructions. A thought and a call are items, and join what is beside them."""
+    """The system's texts at the start are instructions. Thoughts and calls are items, and join what is beside them."""
     first = next(number for number, message in enumerate(messages) if message.role != "system")
     start = "\n\n".join(message.text for message in messages[:first] if message.text)
 
@@ -181,7 +192,7 @@ class Says:
     perhaps: tuple[str, ...] = ()
     thoughts: tuple[str, ...] | None = None
     seals: Literal["none", "signature", "one", "both"] = "none"
-    efforts: Mapping[bool | str, bool | str] = field(default_factory=dict)
+    efforts: Mapping[bool | str, bool | str | None] = field(default_factory=dict)
     picks: bool = False
     moves: str = ""
     has_ids: bool = False
@@ -193,6 +204,7 @@ class Says:
 def projected(dialect: str, request: ChatRequest, document: RequestDocument) -> tuple[ChatRequest, set[str]]:
     """Return what a dialect can say of a request, and the names of the rest; `document` is only asked for `perhaps`."""
     says, usual, left = SAYS[dialect], ChatRequest(messages=[]), normal(request)
+    asked = left.reasoning
     unsaid = [*says.unsaid, *[name for name in says.perhaps if name in document.dropped]]
     if dialect == "anthropic" and left.response_format == "json":
         unsaid.append("response_format")  # it has schemas only
@@ -209,6 +221,8 @@ def projected(dialect: str, request: ChatRequest, document: RequestDocument) -> 
         left.response_format = ResponseSchema(left.response_format.schema)
     if left.reasoning is not None:
         left.reasoning = says.efforts.get(left.reasoning, left.reasoning)
+    if dialect == "openai-chat" and asked is not None:
+        left.reasoning = CHAT_EFFORTS.get(left.model, CLIPPED).get(asked, None if isinstance(asked, bool) else asked)
     if dialect == "anthropic":
         bound(left, document)
     return left, named
@@ -289,11 +303,19 @@ AGENTS: Final = frozenset(
 
 NO_TOOLS: Final = frozenset({"parallel_tool_calls"})
 
+CLIPPED: Final[Mapping[bool | str, bool | str | None]] = {"minimal": "low", "xhigh": "high", "max": "high"}
+CHAT_EFFORTS: Final[Mapping[str, Mapping[bool | str, bool | str | None]]] = {
+    "gpt-5-mini": {True: "medium", False: "minimal", "xhigh": "high", "max": "high"},
+    "o3": {**CLIPPED, True: "medium", False: "low"},
+    "gpt-4o": dict.fromkeys((True, False, *EFFORTS)),
+}
+"""What becomes of an effort for those of OpenAI's models that think, and for one that does not."""
+
 SEALED: Final = ("signature", "encrypted")
 ALWAYS: Final = ()
 
 SAYS: Final[Mapping[str, Says]] = {
-    "openai-chat": Says(frozenset({"top_k"}), efforts={True: "medium"}, has_usage=True, has_names=True),
+    "openai-chat": Says(frozenset({"top_k"}), perhaps=("reasoning",), has_usage=True, has_names=True),
     "openai-responses": Says(
         frozenset({"top_k", "seed", "stop", "n", *PENALTIES}),
         thoughts=SEALED,
@@ -324,9 +346,7 @@ SAYS: Final[Mapping[str, Says]] = {
         moves="system.place",
         shape=as_gemini,
     ),
-    "ollama-chat": Says(
-        NO_TOOLS | {"n"}, thoughts=ALWAYS, efforts={"minimal": "low", "xhigh": "high"}, picks=True
-    ),
+    "ollama-chat": Says(NO_TOOLS | {"n"}, thoughts=ALWAYS, efforts={"minimal": "low", "xhigh": "high"}, picks=True),
     "ollama-generate": Says(
         frozenset({"n"}),
         efforts={"minimal": "low", "xhigh": "high"},

@@ -108,6 +108,16 @@ def test_everything_of_a_run_that_there_is_a_neutral_word_for() -> None:
     )
 
 
+def test_what_the_page_lets_the_agent_know_is_a_system_text() -> None:
+    context = [{"description": "selected row", "value": "42"}, {"description": "", "value": "Ulm"}, {"value": ""}]
+    for system in ([], [{"id": "0", "role": "system", "content": "Be kind."}]):
+        found = reading("/agui", run(messages=[*system, HELLO, HELLO], context=context))
+        roles = [(message.role, message.text) for message in found.request.messages]
+        assert roles[len(system)] == ("system", "selected row: 42\n\nUlm")
+        assert [role for role, _ in roles] == ["system"] * len(system) + ["system", "user", "user"]
+        assert found.leftovers == ()
+
+
 def names_of(model: type[pydantic.BaseModel]) -> set[str]:
     """The names that the fields of a type of the SDK have on the wire."""
     return {field.alias or name for name, field in model.model_fields.items()}
@@ -115,20 +125,20 @@ def names_of(model: type[pydantic.BaseModel]) -> set[str]:
 
 def test_every_field_of_a_run_that_the_sdk_knows_is_placed() -> None:
     read = {"threadId", "runId", "messages", "tools", "forwardedProps", "protocolVersion", "parentRunId"}
-    assert names_of(ag_ui.core.RunAgentInput) == {*read, "state", "context", "resume"}
+    assert names_of(ag_ui.core.RunAgentInput) == {*read, "context", "state", "resume"}
     assert left_in(reading("/agui", run(protocolVersion="1.0", parentRunId="r-0", resume=[]))) == []
     found = reading(
         "/agui",
         run(
             state={"page": 1},
-            context=[{"description": "?", "value": "!"}],
+            context=[{"description": "?", "value": "!", "odd": 1}],
             resume=[{"interruptId": "i", "status": "resolved"}],
             forwardedProps={"model": "m", "depth": 2},
             foo=1,
         ),
     )
     assert sorted(left_in(found), key=lambda left: left[0]) == [
-        ("context", None),
+        ("context.0.odd", None),
         ("foo", None),
         ("forwardedProps.depth", None),
         ("resume", "resume: an interrupted run cannot be resumed elsewhere"),

@@ -222,6 +222,26 @@ def test_thoughts_that_were_sealed_more_than_once_are_several_messages() -> None
     ]
 
 
+def test_texts_of_one_message_do_not_run_together_and_those_of_an_answer_are_one() -> None:
+    blocks = [{"type": "text", "text": text} for text in ("12", "", "34\n", "56")]
+    call = {"type": "tool_use", "id": "t", "name": "f", "input": {}}
+    result = {"type": "tool_result", "tool_use_id": "t", "content": blocks}
+    messages = [
+        {"role": "user", "content": blocks},
+        {"role": "assistant", "content": [*blocks, call]},
+        {"role": "user", "content": [result, *blocks]},
+    ]
+    found = reading(MESSAGES, body(messages=messages)).request.messages
+    assert [message.text for message in found] == ["12\n34\n56", "1234\n56", "12\n34\n56", "12\n34\n56"]
+
+
+@pytest.mark.parametrize("name", ["auto", "none", "required"])
+def test_a_tool_that_has_to_be_called_may_have_the_name_of_another_choice(name: str) -> None:
+    tools = [{"name": each, "input_schema": SCHEMA} for each in (name, "time")]
+    found = reading(MESSAGES, body(tools=tools, tool_choice={"type": "tool", "name": name}))
+    assert (found.request.tool_choice, [tool.name for tool in found.request.tools]) == ("required", [name])
+
+
 def test_an_empty_message_at_the_end_says_nothing() -> None:
     empty: list[Any] = ["", []]
     for content in empty:
@@ -302,6 +322,8 @@ DROPPED: dict[str, object] = {
     "betas": ["output-128k"],
     "billing_policy": {},
     "cache_control": {"type": "ephemeral"},
+    "compaction": {"type": "auto"},
+    "context_management": {"edits": [{"type": "clear_thinking_20251015", "keep": "all"}]},
     "diagnostics": {},
     "fallback_credit_token": "x",
     "fallbacks": [],
@@ -314,9 +336,7 @@ DROPPED: dict[str, object] = {
 }
 
 REFUSED: dict[str, object] = {
-    "compaction": {"type": "auto"},
     "container": "c",
-    "context_management": {"edits": []},
     "mcp_servers": [{"name": "m"}],
     "thread": {"id": "t"},
 }
@@ -398,7 +418,7 @@ def test_how_many_tokens_a_request_has() -> None:
 def test_a_server_that_cannot_count_says_so() -> None:
     counted = {"model": "claude", "messages": [HELLO]}
     told = refused("/v1/messages/count_tokens", counted, Facts())
-    assert (told.status, told.error["message"]) == (501, "this server cannot count tokens")
+    assert (told.status, told.error["message"]) == (404, "this server cannot count tokens")
 
 
 @pytest.mark.parametrize(

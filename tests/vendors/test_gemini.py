@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import httpx2
+import pydantic
 import pytest
 from google import genai
 from google.genai import types
@@ -96,12 +98,116 @@ def test_functions_have_their_schemas_as_json_schema_has_them() -> None:
     assert asked.tools == (Tool("weather", "", LOWERED), Tool("bare"), Tool("other", "", LOWERED))
 
 
-def test_a_schema_without_a_bottom_is_cut() -> None:
+def test_a_schema_that_is_too_deep_is_refused_and_not_cut() -> None:
     schema: dict[str, object] = {"type": "STRING"}
-    for _ in range(200):
+    for depth in range(200):
+        if depth == 60:
+            parameters = schema_asked(schema)
         schema = {"type": "ARRAY", "items": schema}
-    asked = ask(DOCUMENT, body(tools=[{"functionDeclarations": [{"name": "deep", "parameters": schema}]}]))
-    assert asked.tools[0].parameters["type"] == "array"
+    for _ in range(60):
+        assert parameters["type"] == "array"
+        parameters = parameters["items"]
+    assert parameters == {"type": "string"}
+    told = refused(DOCUMENT, body(tools=[{"functionDeclarations": [{"name": "deep", "parameters": schema}]}]))
+    assert "nested deeper than 64 levels" in told.error["message"]
+
+
+def schema_asked(schema: object) -> dict[str, Any]:
+    """What is read of the schema of a function's parameters."""
+    asked = ask(DOCUMENT, body(tools=[{"functionDeclarations": [{"name": "f", "parameters": schema}]}]))
+    return dict(asked.tools[0].parameters)
+
+
+@pytest.mark.parametrize(
+    ("googles", "expected"),
+    [
+        ({"type": "STRING", "nullable": True}, {"type": ["string", "null"]}),
+        ({"type": "STRING", "nullable": False}, {"type": "string"}),
+        (
+            {"type": "STRING", "format": "enum", "enum": ["a", "b"], "nullable": True},
+            {"type": ["string", "null"], "format": "enum", "enum": ["a", "b", None]},
+        ),
+        (
+            {"anyOf": [{"type": "STRING"}, {"type": "INTEGER"}], "nullable": True},
+            {"anyOf": [{"type": "string"}, {"type": "integer"}, {"type": "null"}]},
+        ),
+        ({"any_of": [{"type": "STRING", "max_length": "4"}]}, {"anyOf": [{"type": "string", "maxLength": 4}]}),
+        (
+            {"type": "ARRAY", "minItems": "2", "max_items": 3, "items": {"type": "NUMBER", "minimum": "0.5"}},
+            {"type": "array", "minItems": 2, "maxItems": 3, "items": {"type": "number", "minimum": 0.5}},
+        ),
+        (
+            {"type": "OBJECT", "properties": {"nullable": {"type": "BOOLEAN"}}, "propertyOrdering": ["nullable"]},
+            {"type": "object", "properties": {"nullable": {"type": "boolean"}}},
+        ),
+        ({"type": "OBJECT", "property_ordering": [], "required": ["a"]}, {"type": "object", "required": ["a"]}),
+        ({"type": "TYPE_UNSPECIFIED", "title": "Any"}, {"title": "Any"}),
+        ({"type": ["string"], "nullable": True}, {"type": ["string", "null"]}),
+    ],
+)
+def test_googles_schemas_say_the_same_as_json_schema(googles: object, expected: object) -> None:
+    assert schema_asked(googles) == expected
+    config = {"responseMimeType": "application/json", "responseSchema": googles}
+    form = reading(DOCUMENT, body(generationConfig=config)).request.response_format
+    assert isinstance(form, ResponseSchema)
+    assert form.schema == expected
+
+
+def test_an_optional_field_of_the_sdks_own_schema_may_be_null() -> None:
+    class City(pydantic.BaseModel):
+        name: str | None
+        size: int | str
+
+    sent: list[bytes] = []
+
+    def answered(request: httpx2.Request) -> httpx2.Response:
+        sent.append(request.content)
+        return httpx2.Response(200, json={"candidates": []})
+
+    config = types.GenerateContentConfig(response_mime_type="application/json", response_schema=City)
+    with httpx2.Client(transport=httpx2.MockTransport(answered)) as http:
+        options = types.HttpOptions(base_url="http://gemini.test", httpx_client=http)
+        client = genai.Client(api_key="none", vertexai=False, http_options=options)
+        client.models.generate_content(model="gemini-3", contents="?", config=config)
+    form = reading(DOCUMENT, json.loads(sent[0])).request.response_format
+    assert isinstance(form, ResponseSchema)
+    properties: Any = form.schema["properties"]
+    assert properties["name"]["type"] == ["string", "null"]
+    assert [each["type"] for each in properties["size"]["anyOf"]] == ["integer", "string"]
+
+
+def test_protobufs_json_has_more_than_one_form() -> None:
+    found = reading(
+        DOCUMENT,
+        {
+            "system_instruction": {"parts": {"text": "You are a cat"}},
+            "contents": {"parts": {"text": "Hello there"}},
+            "tools": {"functionDeclarations": {"name": "f"}},
+            "toolConfig": {"function_calling_config": {"mode": "any"}},
+            "generationConfig": {
+                "maxOutputTokens": "100",
+                "seed": 5.0,
+                "temperature": "0.5",
+                "topK": "40.0",
+                "stopSequences": "END",
+            },
+        },
+    )
+    request = found.request
+    assert request.messages == [ChatMessage("system", "You are a cat"), ChatMessage("user", "Hello there")]
+    assert (request.max_tokens, request.seed, request.temperature, request.top_k) == (100, 5, 0.5, 40)
+    assert (request.tools, request.tool_choice, request.stop) == ([Tool("f")], "required", ["END"])
+    assert found.leftovers == ()
+
+
+def test_a_system_instruction_may_be_a_text() -> None:
+    found = reading(DOCUMENT, body(systemInstruction="Be kind."))
+    assert found.request.messages[0] == ChatMessage("system", "Be kind.")
+
+
+@pytest.mark.parametrize("number", ["1e999", "nan", "0x10", "1_000", "", " 5", "9" * 5000, True, "1.5"])
+def test_a_text_that_is_no_number_is_none(number: object) -> None:
+    assert "TYPE_INT32" in refused(DOCUMENT, body(generationConfig={"maxOutputTokens": number})).error["message"]
 
 
 @pytest.mark.parametrize(

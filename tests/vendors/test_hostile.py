@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -216,3 +217,32 @@ def test_a_large_request_takes_linear_time() -> None:
     value = check(question("POST", "/v1/chat/completions", body))
     assert isinstance(value, Ask)
     assert value.prompt_tokens == 200_001
+
+
+LONG_PARTS = [{"type": "text", "text": "x" * 1000}] * 20_000
+LONG_THOUGHTS = [{"type": "thinking", "thinking": "x" * 1000, "signature": ""}] * 20_000
+
+
+@pytest.mark.parametrize(
+    ("target", "body"),
+    [
+        ("/v1/messages", {"max_tokens": 5, "messages": [{"role": "user", "content": LONG_PARTS}]}),
+        ("/v1/messages", {"max_tokens": 5, "messages": [{"role": "assistant", "content": LONG_THOUGHTS}]}),
+        ("/v1/chat/completions", {"messages": [{"role": "user", "content": LONG_PARTS}]}),
+        ("/ui/chat", {"messages": [{"role": "user", "parts": LONG_PARTS}]}),
+        (
+            "/agui",
+            {"threadId": "t", "runId": "r", "messages": [{"role": "reasoning", "content": "x" * 1000}] * 20_000},
+        ),
+        ("/v1beta/models/m:generateContent", {"contents": [{"parts": [{"text": "x" * 1000}] * 20_000}]}),
+    ],
+)
+def test_thousands_of_pieces_of_one_text_take_linear_time(target: str, body: dict[str, object]) -> None:
+    fields = body if "models" in target or target == "/agui" else {"model": "m", **body}
+    asked = question("POST", target, fields)
+    begun = time.process_time()
+    value = find(asked).read(asked, ANY)
+    assert time.process_time() - begun < 5  # a text that is copied for each of its pieces takes twenty seconds
+    assert isinstance(value, Reading)
+    [message] = value.request.messages
+    assert len(message.text) + len(message.reasoning) >= 20_000_000

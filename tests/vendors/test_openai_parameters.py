@@ -134,7 +134,7 @@ RESPONSE: Table = {
     "truncation": (DROPPED, "auto"),
     "user": (DROPPED, "u"),
     "background": (REFUSED, True),
-    "context_management": (REFUSED, [{"type": "compaction"}]),
+    "context_management": (DROPPED, [{"type": "compaction"}]),
     "conversation": (REFUSED, "conv_1"),
     "moderation": (REFUSED, {"model": "m"}),
     "previous_response_id": (REFUSED, "resp_1"),

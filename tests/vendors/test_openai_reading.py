@@ -375,6 +375,60 @@ def test_a_result_of_no_call_is_refused_in_openais_words() -> None:
     assert [place for place, _ in left] == ["previous_response_id"]
 
 
+@pytest.mark.parametrize(
+    ("texts", "whole"),
+    [
+        (["line1", "line2"], "line1\nline2"),
+        (["12", "", "34", ""], "12\n34"),
+        (["a\n", "b", " c", "d"], "a\nb c\nd"),
+        (["", ""], ""),
+        ([" alone "], " alone "),
+    ],
+)
+def test_texts_of_one_message_do_not_run_together_and_those_of_an_answer_are_one(texts: list[str], whole: str) -> None:
+    parts = [{"type": "text", "text": each} for each in texts]
+    asked = {"role": "assistant", "content": parts, "tool_calls": [CALL]}
+    messages, _ = said(
+        {"role": "user", "content": parts}, asked, {"role": "tool", "tool_call_id": "c1", "content": parts}
+    )
+    assert [message.text for message in messages] == [whole, "".join(texts), whole]
+    items, _ = heard(
+        {"role": "user", "content": [{"type": "input_text", "text": each} for each in texts]},
+        {"role": "assistant", "content": [{"type": "output_text", "text": each} for each in texts]},
+        ITEM,
+        {**RESULT, "output": [{"type": "input_text", "text": each} for each in texts]},
+    )
+    assert [message.text for message in items] == [whole, "".join(texts), whole]
+
+
+@pytest.mark.parametrize(
+    ("fields", "where"),
+    [
+        ({"min_p": 0.1}, "min_p"),
+        ({"repetition_penalty": 1.1}, "repetition_penalty"),
+        ({"chat_template_kwargs": {"enable_thinking": False}}, "chat_template_kwargs"),
+        ({"usage": {"include": True}}, "usage"),
+        ({"messages": [{**HELLO, "cache_control": {"type": "ephemeral"}}]}, "messages.0.cache_control"),
+        (
+            {"messages": [{"role": "user", "content": [{"type": "text", "text": "?", "cache_control": {}}]}]},
+            "messages.0.content.0.cache_control",
+        ),
+        ({"messages": [{"role": "assistant", "content": "?", "thinking_blocks": []}]}, "messages.0.thinking_blocks"),
+    ],
+)
+def test_what_clients_of_compatible_servers_send_with_every_request_is_dropped(
+    fields: dict[str, object], where: str
+) -> None:
+    assert left_in(reading(CHAT, chat(**fields))) == [(where, None)]
+
+
+def test_an_input_without_any_item_is_none() -> None:
+    told = refused(RESPONSES, response(input=[]))
+    assert (told.status, told.error["param"]) == (400, "input")
+    assert told.error["message"].startswith('One of "input" or "previous_response_id"')
+    assert reading(RESPONSES, response(input=[], previous_response_id="resp_1")).request.messages == []
+
+
 def test_several_results_may_follow_the_calls_in_any_order() -> None:
     calls = [CALL, {**CALL, "id": "c2"}]
     results = [{"role": "tool", "tool_call_id": each, "content": each} for each in ("c2", "c1")]
@@ -405,6 +459,20 @@ def test_every_choice_of_tools_that_has_a_neutral_word_is_read(choice: object, e
     found = reading(CHAT, chat(tools=tools, tool_choice=choice))
     assert (found.request.tool_choice, [tool.name for tool in found.request.tools]) == expected
     assert found.leftovers == ()
+
+
+@pytest.mark.parametrize("name", ["auto", "none", "required"])
+def test_a_tool_that_has_to_be_called_may_have_the_name_of_another_choice(name: str) -> None:
+    functions = [{"name": each} for each in (name, "time")]
+    named = {"type": "function", "function": {"name": name}}
+    tools = [{"type": "function", "function": each} for each in functions]
+    flat = [{"type": "function", **each} for each in functions]
+    for found in (
+        reading(CHAT, chat(tools=tools, tool_choice=named)),
+        reading(CHAT, chat(functions=functions, function_call={"name": name})),
+        reading(RESPONSES, response(tools=flat, tool_choice={"type": "function", "name": name})),
+    ):
+        assert (found.request.tool_choice, [tool.name for tool in found.request.tools]) == ("required", [name])
 
 
 def test_functions_of_old_are_tools() -> None:
@@ -467,7 +535,7 @@ def test_how_hard_to_think_is_read(fields: dict[str, object], reasoning: object)
         ),
         (
             [ITEM, {**RESULT, "output": [{"type": "input_text", "text": "Sun"}, {"type": "input_text", "text": "ny"}]}],
-            [ChatMessage("assistant", "", [CALLED]), ChatMessage("tool", "Sunny", tool_call_id="c1")],
+            [ChatMessage("assistant", "", [CALLED]), ChatMessage("tool", "Sun\nny", tool_call_id="c1")],
         ),
         (
             [{"type": "reasoning", "summary": [], "content": [{"type": "reasoning_text", "text": "Hm."}]}],
@@ -506,7 +574,6 @@ def test_items_become_the_messages_that_they_are_parts_of(items: list[object], r
         ),
         ({"include": ["message.output_text.logprobs"]}, "include", "probabilities"),
         ({"reasoning": {"mode": "pro"}}, "reasoning.mode", "a mode of thinking"),
-        ({"context_management": [{"type": "compaction"}]}, "context_management", "compacting"),
     ],
 )
 def test_what_would_make_another_answer_of_a_response_is_refused(
@@ -524,6 +591,8 @@ def test_what_would_make_another_answer_of_a_response_is_refused(
         ({"truncation": "auto"}, "truncation"),
         ({"metadata": {"a": "b"}}, "metadata"),
         ({"text": {"verbosity": "low"}}, "text.verbosity"),
+        ({"client_metadata": {"a": "b"}}, "client_metadata"),
+        ({"context_management": [{"type": "compaction", "compact_threshold": 9}]}, "context_management"),
         ({"include": ["file_search_call.results"]}, "include"),
         ({"reasoning": {"effort": "low", "summary": "detailed"}}, "reasoning.summary"),
         ({"stream": True, "stream_options": {"include_obfuscation": True}}, "stream_options.include_obfuscation"),

@@ -268,4 +268,4 @@ def test_a_server_says_its_own_name_and_whether_it_is_well() -> None:
 @pytest.mark.parametrize("target", ["/v1/messages/count_tokens", "/v1beta/models/m:countTokens"])
 def test_a_server_that_cannot_count_tokens_says_so(target: str) -> None:
     told = refusal(question("POST", target, {"model": "m", "max_tokens": 5, **CHAT, **GEMINI}), Facts())
-    assert (told.status, told.error["message"]) == (501, "this server cannot count tokens")
+    assert (told.status, told.error["message"]) == (404, "this server cannot count tokens")

@@ -184,7 +184,7 @@ const readers = {
     const agent = new HttpAgent({ url, headers, threadId: "thread", initialMessages });
     let failure;
     const { newMessages } = await agent.runAgent(
-      { runId: "run", tools: functions },
+      { runId: "run", tools: functions, forwardedProps: { model: "m" } },
       {
         onRunErrorEvent({ event }) {
           failure = Object.assign(new Error(event.message), { name: "RunError" }); // the run itself resolves
@@ -208,8 +208,9 @@ const readers = {
 
   async "vercel-ui"(api, headers) {
     const view = empty();
-    const options = { trigger: "submit-message", chatId: "chat", messageId: undefined, messages: [] };
-    const transport = new DefaultChatTransport({ api, headers });
+    const asked = [{ id: "1", role: "user", parts: [{ type: "text", text: "?" }] }];
+    const options = { trigger: "submit-message", chatId: "chat", messageId: undefined, messages: asked };
+    const transport = new DefaultChatTransport({ api, headers, body: { model: "m" } });
     const chunks = await transport.sendMessages({ ...options, abortSignal: undefined });
     // The message has no place for why the model stopped; applications take it from the chunk.
     const noted = new TransformStream({
