@@ -10,6 +10,7 @@ from typing import Final
 from streamkit.dialects.anthropic_decoder import AnthropicDecoder
 from streamkit.dialects.anthropic_encoder import AnthropicEncoder
 from streamkit.dialects.anthropic_words import FAMILY, FINISH_WORDS, error_of, own, stop_reason_of, type_of, usage_of
+from streamkit.dialects.call_ids import made_id
 from streamkit.dialects.dialect import Dialect
 from streamkit.dialects.events import Finish
 from streamkit.dialects.failure import Failure
@@ -86,7 +87,7 @@ def content_of(message: Message, choice: Choice) -> list[dict[str, object]]:
     calls = 0
     content = []
     for part in choice.parts:
-        content += [block_of(part, f"toolu_{message.id or 'msg_0'}_{calls}")]
+        content += [block_of(part, made_id("toolu", message.id or "msg_0", calls))]
         calls += part.kind == "tool"
     return [block for block in content if block]
 

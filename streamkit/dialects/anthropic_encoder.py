@@ -24,6 +24,7 @@ from msgspec.structs import replace
 from streamkit.codecs.jsontext import JSONTextError, decode_checked, encode_string, encode_value
 from streamkit.dialects.anthropic_words import FAMILY, FINISH_WORDS, error_of, stop_reason_of, usage_of
 from streamkit.dialects.arrange import OneAtATime
+from streamkit.dialects.call_ids import made_id
 from streamkit.dialects.encoder import MARK, Encoder, Template
 from streamkit.dialects.events import (
     Error,
@@ -92,7 +93,7 @@ class AnthropicEncoder(Encoder):
     def on_part_start(self, start: PartStart, out: list[bytes]) -> None:
         extra = self.own(start.extra)
         if start.kind == "tool":
-            tool_id = start.tool_id or f"toolu_{self.id}_{self._calls}"
+            tool_id = start.tool_id or made_id("toolu", self.id, self._calls)
             self._calls += 1
             block = {"type": "tool_use", "id": tool_id, "name": start.tool_name, "input": {}, **extra}
             self._open(start, block, out)

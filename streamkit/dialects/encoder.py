@@ -174,9 +174,9 @@ class Encoder(Stage[Event, bytes]):
         except (ValueError, TypeError) as error:
             reason = error.reason if isinstance(error, EncodeError) else str(error)
             failure = EncodeError(reason, stage=self.name)
-            if not self.over:
-                with suppress(ValueError, TypeError):  # the form of an error may hold what could not be written
-                    self._write_error(Error(f"the answer cannot be written as {self.name}: {reason}"), out)
+        if failure is not None and not self.over:
+            with suppress(ValueError, TypeError):  # the form of an error may hold what could not be written
+                self._write_error(Error(f"the answer cannot be written as {self.name}: {failure.reason}"), out)
         out = [b"".join(out)] if out else []
         if failure is not None:
             failure.stage = self.name

@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from streamkit.codecs.jsontext import encode_string
+from streamkit.dialects.call_ids import made_id
 from streamkit.dialects.decoder import RecordError, list_of, object_of, text_of
 from streamkit.dialects.dialect import Dialect
 from streamkit.dialects.encoder import MARK, Template
@@ -200,7 +201,7 @@ class OpenAIChatEncoder(OpenAIEncoder):
         index = self._tool_counts[start.choice]
         self._tool_counts[start.choice] += 1
         self._tools[start.choice, start.part] = index
-        call_id = start.tool_id or f"call_{self.id}_{start.choice}_{index}"
+        call_id = start.tool_id or made_id("call", self.id, start.choice, index)
         function = {"name": start.tool_name, "arguments": ""}
         call = {"index": index, "id": call_id, "type": "function", "function": function, **call_fields(start.extra)}
         self._delta(start, {"tool_calls": [call]}, out)
@@ -302,7 +303,7 @@ def choice_of(choice: Choice, message: Message) -> dict[str, object]:
     if choice.tool_calls:
         body["tool_calls"] = [
             {
-                "id": call.tool_id or f"call_{message.id or 'chatcmpl-0'}_{choice.index}_{index}",
+                "id": call.tool_id or made_id("call", message.id or "chatcmpl-0", choice.index, index),
                 "type": "function",
                 "function": {"name": call.tool_name, "arguments": call.text or "{}"},
                 **call_fields(call.extra),

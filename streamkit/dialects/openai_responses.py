@@ -20,6 +20,7 @@ its SDKs raise. Both are read, the latter is written.
 
 from __future__ import annotations
 
+from streamkit.dialects.call_ids import made_id
 from streamkit.dialects.dialect import Dialect
 from streamkit.dialects.events import Error
 from streamkit.dialects.message import Message, Part
@@ -73,7 +74,8 @@ def response(message: Message) -> object:
             item = item_fields(kind, item_id, own)
             shared[kind, item_id] = item
             if kind == "function_call":
-                item |= {"call_id": part.tool_id or f"call_{suffix}", "name": part.tool_name}
+                call_id = part.tool_id or made_id("call", response_id.removeprefix("resp_"), len(output))
+                item |= {"call_id": call_id, "name": part.tool_name}
             output.append(item)
         fill(item, part)
     extra = {**message.extra, **message.first.extra}

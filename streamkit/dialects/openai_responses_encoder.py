@@ -23,6 +23,7 @@ from msgspec.structs import replace
 
 from streamkit.codecs.jsontext import decode_checked, encode_string, encode_value
 from streamkit.codecs.records import DEFAULT_LIMIT_BYTES, check_limit
+from streamkit.dialects.call_ids import made_id
 from streamkit.dialects.encoder import MARK, Encoder
 from streamkit.dialects.events import (
     Error,
@@ -167,7 +168,7 @@ class OpenAIResponsesEncoder(Encoder):
         item_id = str(own_id) if has_id else f"{PREFIXES[kind]}_{self.id.removeprefix('resp_')}_{index}"
         fields: dict[str, Any] = item_fields(kind, item_id, more)
         if kind == "function_call":
-            call_id = start.tool_id or f"call_{self.id.removeprefix('resp_')}_{index}"
+            call_id = start.tool_id or made_id("call", self.id.removeprefix("resp_"), index)
             fields |= {"arguments": "", "call_id": call_id, "name": start.tool_name}
         item = Item(index, fields)
         if has_id and kind != "function_call":

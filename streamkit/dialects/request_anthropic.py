@@ -8,15 +8,19 @@
   (and for other vendors' models behind this API) `enabled` with a number of tokens. It goes neither with a temperature
   of one's own nor with a forced tool, nor after a call that was made without it; then one of the two is dropped.
 - From Claude 4.7 on a model refuses temperature, `top_p` and `top_k`, which are dropped; so is a temperature above 1.
+- Ids of calls have letters, digits, `_` and `-` only, and none comes twice; those of others are rewritten so.
 - The assistant's thoughts go back only with their signature, which Anthropic checks.
 """
 
 from __future__ import annotations
 
 import re
+from collections import Counter, deque
 from collections.abc import Iterator, Mapping
 from itertools import groupby
 from typing import Final
+
+from msgspec.structs import replace
 
 from streamkit.dialects.request_messages import ChatMessage
 from streamkit.dialects.request_parts import (
@@ -53,6 +57,11 @@ BUDGET_TOKENS: Final[Mapping[str, int]] = {
     "max": 32_768,
 }
 
+PLAIN_ID: Final = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+NOT_PLAIN: Final = re.compile(r"[^a-zA-Z0-9_-]")
+MAX_BASE: Final = 48
+"""How much of another vendor's id is kept; the rest is for a number."""
+
 CLAUDE: Final = re.compile(r"claude-(?:[a-z]+-)?(\d{1,2})(?:[-.](\d{1,2}))?(?!\d)")
 
 FIRST_ADAPTIVE: Final = (4, 6)
@@ -72,7 +81,7 @@ def request_document(request: ChatRequest) -> RequestDocument:
     Raises:
         ConfigError: it has no model, nothing to say, a result without a call, or arguments that are no JSON object.
     """
-    system, others, dropped = system_apart(linked(request.messages))
+    system, others, dropped = system_apart(with_plain_ids(linked(request.messages)))
     messages = list(turns_of(others))
     if not messages:
         msg = "messages: nobody says anything, and anthropic takes no empty message"
@@ -103,6 +112,38 @@ def request_document(request: ChatRequest) -> RequestDocument:
         dropped.append("response_format")
     dropped += ["message.reasoning" for message in others if message.reasoning and not message.signature]
     return document_of(request, "/v1/messages", body, dropped, headers=[("anthropic-version", VERSION)])
+
+
+def with_plain_ids(messages: list[ChatMessage]) -> list[ChatMessage]:
+    """Return the messages with ids that Anthropic takes: of its letters, not too long, and each of one call only.
+
+    An id of another form gets another one, and so does one that comes again: some servers count the calls of each
+    answer anew. Every result has its call before it.
+    """
+    taken = {call.id for message in messages for call in message.tool_calls if PLAIN_ID.fullmatch(call.id)}
+    unused, numbers = set(taken), Counter[str]()
+    waiting: dict[tuple[str, str], deque[str]] = {}
+    result = []
+    for message in messages:
+        if message.role == "tool":
+            name = waiting[message.tool_call_id, message.tool_name].popleft()
+            result.append(replace(message, tool_call_id=name))
+            continue
+        calls = []
+        for call in message.tool_calls:
+            name = call.id
+            if name in unused:
+                unused.remove(name)
+            else:
+                base = name = NOT_PLAIN.sub("_", name)[:MAX_BASE]
+                while name in taken:
+                    numbers[base] += 1
+                    name = f"{base}_{numbers[base] + 1}"
+                taken.add(name)
+            waiting.setdefault((call.id, call.name), deque()).append(name)
+            calls.append(replace(call, id=name))
+        result.append(replace(message, tool_calls=calls))
+    return result
 
 
 def turns_of(messages: list[ChatMessage]) -> Iterator[dict[str, object]]:

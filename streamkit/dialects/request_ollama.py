@@ -30,7 +30,11 @@ from streamkit.errors import ConfigError
 
 __all__ = ["chat_document", "generate_document"]
 
-LEVELS: Final[Mapping[str, str]] = {"minimal": "low", "low": "low", "medium": "medium", "high": "high", "xhigh": "high"}
+LEVELLED: Final = "gpt-oss"
+"""What is in the names of models that think by levels (ollama/ollama `server/routes.go`)."""
+
+LEVELS: Final[Mapping[str, str]] = {"minimal": "low", "xhigh": "high", "max": "high"}
+"""The efforts that they have another word for; they are trained for "low", "medium" and "high"."""
 
 
 def chat_document(request: ChatRequest) -> RequestDocument:
@@ -92,11 +96,14 @@ def common_fields(request: ChatRequest) -> dict[str, object]:
 
 
 def think_of(request: ChatRequest) -> bool | str | None:
-    """Return `think`; a level is for the few models that have levels, and means yes to the others."""
+    """Return `think`. Only OpenAI's open models have levels; for any other Ollama refuses a level."""
     effort = effort_of(request)
-    if effort is None or isinstance(request.reasoning, bool):
-        return request.reasoning or (None if effort is None else False)
-    return False if effort == "none" else LEVELS.get(effort, effort)
+    if effort is None:
+        return None
+    if effort == "none":
+        return False
+    has_level = LEVELLED in request.model.lower() and request.reasoning is not True
+    return LEVELS.get(effort, effort) if has_level else True
 
 
 def message_of(message: ChatMessage, as_given: ChatMessage) -> dict[str, object]:

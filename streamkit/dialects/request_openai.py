@@ -14,7 +14,7 @@ from typing import Final
 from streamkit.dialects.request_parts import TOOL_WORDS, effort_of
 from streamkit.dialects.requests import EFFORTS, ChatRequest, ResponseSchema
 
-__all__ = ["REASONING_MODEL", "effort_fields", "schema_fields", "stream_fields", "tool_choice_of"]
+__all__ = ["REASONING_MODEL", "effort_told", "schema_fields", "stream_fields", "tool_choice_of"]
 
 REASONING_MODEL: Final = re.compile(r"(?:^|/)(?:o[1-9]|gpt-(?:[5-9]|[1-9]\d)|codex)(?![0-9a-z])")
 """Names of OpenAI's reasoning models, with or without a vendor before them."""
@@ -45,24 +45,31 @@ def tool_choice_of(request: ChatRequest, *, nested: bool) -> object | None:
     return {"type": "function", "function": {"name": choice}} if nested else {"type": "function", "name": choice}
 
 
-def effort_fields(request: ChatRequest) -> tuple[dict[str, object], list[str]]:
-    """Return `reasoning_effort`, if it may be there, and `reasoning` if that makes a difference.
+def effort_told(request: ChatRequest, *, is_shown: bool) -> tuple[str | None, list[str]]:
+    """Return the effort that the model is told, if any, and `reasoning` if that makes a difference.
 
     To a model of a name that is not OpenAI's only a level is told: whether it thinks is its server's choice. One of
     OpenAI's that always thinks is asked to do it as little as it can.
+
+    Args:
+        request: what is asked.
+        is_shown: whether the dialect shows thoughts to who asks for them. Where it does not, a plain yes is told
+            nobody: most of it is the wish to see them, and how hard a model thinks by itself may be another effort.
 
     Raises:
         ConfigError: there is no such effort.
     """
     effort = effort_of(request)
     if effort is None:
-        return {}, []
+        return None, []
     if PLAIN_MODEL.search(request.model):
-        return {}, [] if effort == "none" else ["reasoning"]
-    if REASONING_MODEL.search(request.model) is None and (effort == "none" or request.reasoning is True):
-        return {}, ["reasoning"]
+        return None, [] if effort == "none" else ["reasoning"]
+    if request.reasoning is True and not is_shown:
+        return None, ["reasoning"]
+    if effort == "none" and REASONING_MODEL.search(request.model) is None:
+        return None, ["reasoning"]
     told = nearest(effort, efforts_of(request.model))
-    return {"reasoning_effort": told}, ["reasoning"] if effort == "none" != told else []
+    return told, ["reasoning"] if effort == "none" != told else []
 
 
 def efforts_of(model: str) -> Sequence[str]:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from streamkit.dialects.request_messages import ChatMessage
 from streamkit.dialects.request_openai import (
     REASONING_MODEL,
-    effort_fields,
+    effort_told,
     schema_fields,
     stream_fields,
     tool_choice_of,
@@ -28,7 +28,7 @@ from streamkit.dialects.request_parts import (
     schema_of,
     unplaced,
 )
-from streamkit.dialects.request_turns import whole_turns
+from streamkit.dialects.request_turns import prefill, whole_turns
 from streamkit.dialects.requests import ChatRequest, RequestDocument, Tool
 
 __all__ = ["request_document"]
@@ -41,7 +41,7 @@ def request_document(request: ChatRequest) -> RequestDocument:
         ConfigError: it makes no sense: a result without a call, or a choice of a tool that is not offered.
     """
     messages = whole_turns(linked(request.messages))
-    effort, lost = effort_fields(request)
+    effort, lost = effort_told(request, is_shown=False)
     bound = "max_completion_tokens" if REASONING_MODEL.search(request.model) else "max_tokens"
     body: dict[str, object] = {
         **given(model=request.model),
@@ -59,11 +59,11 @@ def request_document(request: ChatRequest) -> RequestDocument:
             presence_penalty=request.presence_penalty,
             n=request.n,
             response_format=format_of(request),
+            reasoning_effort=effort,
         ),
-        **effort,
         **stream_fields(request),
     }
-    dropped = unplaced(request, "top_k") + lost
+    dropped = unplaced(request, "top_k") + lost + prefill(messages)
     dropped += ["message.reasoning" for message in messages if message.reasoning]
     dropped += ["message.signature" for message in messages if message.is_sealed]
     return document_of(request, "/v1/chat/completions", body, dropped)

@@ -11,13 +11,13 @@ written with `strict` false.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 from streamkit.dialects.request_messages import ChatMessage
-from streamkit.dialects.request_openai import schema_fields, tool_choice_of
+from streamkit.dialects.request_openai import effort_told, schema_fields, tool_choice_of
 from streamkit.dialects.request_parts import (
     SEPARATOR,
     document_of,
-    effort_of,
     given,
     is_spoken,
     linked,
@@ -25,9 +25,13 @@ from streamkit.dialects.request_parts import (
     schema_of,
     unplaced,
 )
+from streamkit.dialects.request_turns import prefill
 from streamkit.dialects.requests import ChatRequest, RequestDocument, Tool
 
-__all__ = ["request_document"]
+__all__ = ["MIN_OUTPUT_TOKENS", "request_document"]
+
+MIN_OUTPUT_TOKENS: Final = 16
+"""OpenAI refuses less, so a lower bound is written as this one: clients try a server out with one token."""
 
 
 def request_document(request: ChatRequest) -> RequestDocument:
@@ -42,6 +46,7 @@ def request_document(request: ChatRequest) -> RequestDocument:
     first = next((number for number, message in enumerate(said) if message.role != "system"), 0)
     instructions = SEPARATOR.join([message.text for message in said[:first] if message.text])
     form = format_of(request)
+    effort, lost = effort_told(request, is_shown=True)
     body: dict[str, object] = {
         **given(model=request.model, instructions=instructions),
         "input": [item for message in said[first:] for item in items_of(message)],
@@ -49,16 +54,17 @@ def request_document(request: ChatRequest) -> RequestDocument:
             tools=[tool_of(tool) for tool in offered(request)],
             tool_choice=tool_choice_of(request, nested=False),
             parallel_tool_calls=request.parallel_tool_calls if request.tools else None,
-            max_output_tokens=request.max_tokens,
+            max_output_tokens=None if request.max_tokens is None else max(request.max_tokens, MIN_OUTPUT_TOKENS),
             temperature=request.temperature,
             top_p=request.top_p,
             text=None if form is None else {"format": form},
         ),
-        **reasoning_fields(request),
+        **reasoning_fields(request, effort),
         "store": False,
         "stream": request.stream,
     }
     dropped = unplaced(request, "top_k", "seed", "stop", "frequency_penalty", "presence_penalty", "n")
+    dropped += lost + prefill(messages)
     dropped += ["message.reasoning" for message in messages if message.reasoning and not message.is_sealed]
     return document_of(request, "/v1/responses", body, dropped)
 
@@ -91,9 +97,8 @@ def format_of(request: ChatRequest) -> object | None:
     return {"type": "json_object"} if form == "json" else {"type": "json_schema", **schema_fields(form)}
 
 
-def reasoning_fields(request: ChatRequest) -> dict[str, object]:
+def reasoning_fields(request: ChatRequest, effort: str | None) -> dict[str, object]:
     """Return what asks for thinking. Only a plain yes asks to see it, for which OpenAI wants a verified account."""
-    effort = effort_of(request)
     if effort is None:
         return {}
     shown = {"summary": "auto"} if request.reasoning is True else {}

@@ -9,7 +9,7 @@ from typing import Final
 from streamkit.dialects.request_messages import ChatMessage, ToolCall
 from streamkit.errors import ConfigError
 
-__all__ = ["SEPARATOR", "Waiting", "whole_turns"]
+__all__ = ["SEPARATOR", "Waiting", "prefill", "whole_turns"]
 
 SEPARATOR: Final = "\n\n"
 """What stands between messages that become one text."""
@@ -68,6 +68,15 @@ def whole_turns(messages: Sequence[ChatMessage]) -> list[ChatMessage]:
             turns.append([message])
             is_open = message.role == "assistant" and bool(message.tool_calls)
     return [turn[0] if len(turn) == 1 else one_turn(turn) for turn in turns]
+
+
+def prefill(messages: Sequence[ChatMessage]) -> list[str]:
+    """Return `message.prefill` if the answer is to go on from what the assistant said last.
+
+    For a vendor whose models begin a new answer behind it, whatever it was.
+    """
+    last = messages[-1]
+    return ["message.prefill"] if last.role == "assistant" and last.text and not last.tool_calls else []
 
 
 def one_turn(messages: Sequence[ChatMessage]) -> ChatMessage:

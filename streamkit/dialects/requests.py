@@ -8,6 +8,7 @@ so that programs can read them: the name of a field of `ChatRequest` (`seed`, `t
 or one of
 
 - `message.reasoning`, `message.signature`: what the assistant thought in an earlier turn, and the vendor's seal on it;
+- `message.prefill`: that the answer goes on from the assistant's message at the end, instead of a new one behind it;
 - `system.place`: a system message that came later in the conversation now stands at its start;
 - `system.role`: the text of a system message now stands at the start of the prompt, like any other text.
 

@@ -6,9 +6,10 @@ What is asked for is a stream in every case: of one document nobody would notice
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import AsyncIterator, Sequence
-from contextlib import aclosing, asynccontextmanager
-from dataclasses import dataclass
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
@@ -25,7 +26,7 @@ from streamkit.codecs.records import DEFAULT_LIMIT_BYTES
 from streamkit.dialects.decoder import Decoder
 from streamkit.dialects.endpoints import target_of
 from streamkit.dialects.registry import DIALECTS
-from streamkit.errors import ConfigError, DecodeError, StreamTimeout
+from streamkit.errors import ConfigError, DecodeError, StatusError, StreamTimeout
 from streamkit.gateway.config import GatewayConfig
 from streamkit.gateway.crossing import asked_headers, key_in
 from streamkit.gateway.losses import check_leftovers, check_losses
@@ -42,6 +43,12 @@ __all__ = ["Answer", "Asker"]
 STREAM_TYPES = {"text/event-stream": "sse", "application/x-ndjson": "ndjson", "application/ndjson": "ndjson"}
 """The media types that leave no doubt about a stream's framing."""
 
+
+NO_THINKING: Final = re.compile(r"does not support thinking")
+"""What Ollama says of a model that cannot think (server/routes.go)."""
+
+NOTHING: Final = frozenset({204, 205})
+"""The statuses of successes without a body."""
 
 LARGE_MESSAGES: Final = 1000
 LARGE_CHARACTERS: Final = 500_000
@@ -118,21 +125,33 @@ class Asker:
 
     @asynccontextmanager
     async def answer(self, reading: Reading, headers: Sequence[tuple[str, str]]) -> AsyncIterator[Answer]:
-        """Ask, and have the answer as the upstream sends it; otherwise as `chat`."""
+        """Ask, and have the answer as the upstream sends it; otherwise as `chat`.
+
+        A model that cannot think refuses whoever asks it to, and many clients always do: it is asked once more without.
+        """
+        async with AsyncExitStack() as stack:
+            try:
+                begun = await stack.enter_async_context(self._begun(reading, headers))
+            except StatusError as error:
+                if not (reading.request.reasoning and error.status == 400 and NO_THINKING.search(error.message)):
+                    raise
+                plain = msgspec.structs.replace(reading.request, reasoning=None)
+                begun = await stack.enter_async_context(self._begun(replace(reading, request=plain), headers))
+                begun.dropped.append("reasoning")
+            yield begun
+
+    @asynccontextmanager
+    async def _begun(self, reading: Reading, headers: Sequence[tuple[str, str]]) -> AsyncIterator[Answer]:
+        """Ask once, and have the beginning of a stream."""
         make = partial(self._request_of, reading, headers)
         request, dropped = await trio.to_thread.run_sync(make) if _is_large(reading) else make()
         row = DIALECTS[self._config.speaks]
         decoder = row.decoder()
         response, deadlines = await self._open(request)
+        answer = Answer(response, request, decoder, dropped, [], deadlines)
         async with aclosing(response):
-            if response.info.status >= 300:
-                raise await refusal_of(response, request, deadlines)
-            held = await check_answer(response, request, decoder, deadlines)
-            framing = STREAM_TYPES.get(response.info.media_type, decoder.framing)
-            if framing != decoder.framing:
-                reason = f"the upstream answers in {response.info.media_type}: does it speak {row.name}?"
-                raise DecodeError(reason, stage=row.name, record=None, offset=None, code="wrong-dialect")
-            yield Answer(response, request, decoder, dropped, held, deadlines)
+            answer.held = await _check(answer)
+            yield answer
 
     async def models(self, headers: Sequence[tuple[str, str]]) -> list[str]:
         """Return the names of the upstream's models, as it lists them.
@@ -197,6 +216,28 @@ class Asker:
             )
             return response, deadlines
         raise StreamTimeout(config.head_timeout_s)
+
+
+async def _check(answer: Answer) -> list[TimedRead]:
+    """See whether it is a stream of its dialect; return what had to be read of its body for that.
+
+    Raises:
+        RemoteError: it is none, as `Asker.chat` tells.
+    """
+    info, decoder = answer.response.info, answer.decoder
+    if info.status >= 300:
+        raise await refusal_of(answer.response, answer.request, answer.deadlines)
+    if info.status in NOTHING:
+        raise _wrong_dialect(f"the upstream answers {info.status}, which is no answer", decoder.dialect)
+    held = await check_answer(answer.response, answer.request, decoder, answer.deadlines)
+    if STREAM_TYPES.get(info.media_type, decoder.framing) != decoder.framing:
+        reason = f"the upstream answers in {info.media_type}: does it speak {decoder.dialect}?"
+        raise _wrong_dialect(reason, decoder.dialect)
+    return held
+
+
+def _wrong_dialect(reason: str, dialect: str) -> DecodeError:
+    return DecodeError(reason, stage=dialect, record=None, offset=None, code="wrong-dialect")
 
 
 def _is_large(reading: Reading) -> bool:

@@ -11,8 +11,14 @@ from streamkit.errors import ConfigError
 from streamkit.http.client import MAX_HEAD_BYTES
 from streamkit.http.limits import Limits
 from streamkit.http.origin import Origin
+from streamkit.vendors.endpoint import Facts
 
 __all__ = ["SPEAKABLE", "GatewayConfig"]
+
+SERVICE: Final = "streamkit"
+"""What the gateway calls itself where a vendor's server says its name."""
+
+ANY_MODEL: Final = "*"
 
 SPEAKABLE: Final = ("ollama-chat", "openai-chat", "openai-responses", "anthropic", "gemini")
 """The dialects in which an upstream can be asked whatever any client asks."""
@@ -77,6 +83,18 @@ class GatewayConfig:
             if not getattr(self, name) > 0:
                 raise ConfigError(f"{name} is {getattr(self, name)}: it has to be more than 0")
 
+    def facts(self, now_ns: int, *, models: tuple[str, ...] | None = None, is_healthy: bool = True) -> Facts:
+        """Return what the vendors' endpoints have to know of this gateway; `now_ns` is in ns since 1970."""
+        return Facts(
+            models,
+            now_ns,
+            service=SERVICE,
+            is_healthy=is_healthy,
+            default_model="",
+            is_model_optional=ANY_MODEL in self.model_map,
+            lists_own=False,
+        )
+
     def upstream_model(self, name: str) -> str:
         """Return what a model is called upstream: by `model_map`, else as it is. No name is one like others."""
-        return self.model_map.get(name, self.model_map.get("*", name))
+        return self.model_map.get(name, self.model_map.get(ANY_MODEL, name))

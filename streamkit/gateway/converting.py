@@ -88,6 +88,9 @@ class Conversion:
         down: where it goes.
         record: counts.
         idle_s: how long the upstream may be silent.
+
+    Attributes:
+        is_torn: whether a failure leaves the body without an end, because nothing could be told of it.
     """
 
     def __init__(
@@ -106,7 +109,7 @@ class Conversion:
         self._down = down
         self._record = record
         self._idle_s = idle_s
-        self._has_error_form = "error" in DIALECTS[converter.encoder.name].carries
+        self.is_torn = "error" not in DIALECTS[converter.encoder.name].carries
 
     async def run(self) -> StreamkitError | None:
         """Send the answer to its end.
@@ -120,27 +123,23 @@ class Conversion:
         """
         out: list[bytes] = []
         failure: StreamkitError | None = None
-        with trio.CancelScope(deadline=trio.current_time() + self._idle_s) as scope:
-            try:
+        try:
+            with trio.CancelScope(deadline=trio.current_time() + self._idle_s) as scope:
                 await self._convert(out, scope)
-            except (RemoteError, EncodeError) as error:
-                failure = error
-        if scope.cancelled_caught:
-            failure = StreamTimeout(self._idle_s)
+            if scope.cancelled_caught:
+                failure = StreamTimeout(self._idle_s)
+        except (RemoteError, EncodeError) as error:
+            failure = error
         if failure is not None and not (self._retouch.has_ended and not isinstance(failure, ReportedError)):
             # The converter's own failures have their form with them; of all others it has not heard.
             told = self._converter.fail(_event_of(failure)) or getattr(failure, "items", [])
-            await self._down.send([*out, *told], is_last=self._has_error_form)
+            self.is_torn = self.is_torn or not self._converter.encoder.over
+            await self._down.send([*out, *told], is_last=not self.is_torn)
             return failure
         self._record.outcome = "ok"  # who leaves now has everything
         await self._down.send([*out, *getattr(failure, "items", [])], is_last=True)
         await self._read_rest()
         return None
-
-    @property
-    def is_torn(self) -> bool:
-        """Whether a failure leaves the body without an end."""
-        return not self._has_error_form
 
     async def _convert(self, out: list[bytes], scope: trio.CancelScope) -> None:
         """Convert and send, up to the read that brings the end; what that means is left in `out`."""

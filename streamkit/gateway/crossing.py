@@ -1,8 +1,8 @@
 """Which headers cross between a client of one dialect and a server of another. Pure.
 
-What says how a body is written stays behind, for it is written anew; so does what only the one vendor understands. The
-rest goes on, as through any gateway: ids and traces of requests, limits and the time to come back, whatever else the
-two sides have agreed upon.
+Of a request what says how a body is written stays behind, for it is written anew; so does what only the one vendor
+understands. The rest goes on, as through any gateway. Of an answer only that goes on which clients of every vendor look
+for: ids and traces of requests, limits, and the time to come back.
 """
 
 from __future__ import annotations
@@ -29,15 +29,17 @@ BEHIND_STARTS: Final = (
     *("anthropic-", "openai-", "x-stainless-", "x-goog-"),
 )
 
-ANSWER_BEHIND: Final = frozenset(
+ANSWERED: Final = frozenset(
     {
-        *("date", "server", "vary", "etag", "last-modified", "expires", "age", "cache-control", "pragma", "trailer"),
-        *("set-cookie", "alt-svc", "strict-transport-security", "location", "link", "warning", "digest", "nel"),
-        *("report-to", "x-accel-buffering", "x-frame-options", "x-xss-protection", "openai-version"),
+        *REQUEST_ID_HEADERS,
+        *("retry-after", "retry-after-ms", "x-should-retry", "server-timing", "openai-processing-ms"),
+        *("traceparent", "tracestate", "x-trace-id", "x-b3-traceid"),
     }
 )
 
-ANSWER_BEHIND_STARTS: Final = ("content-", "accept-", "access-control-", "cross-origin-", "x-content-", "x-vercel-")
+ANSWERED_STARTS: Final = ("x-ratelimit-", "ratelimit", "anthropic-ratelimit-", "x-litellm-", "x-mock-")
+"""What of an answer's headers goes on, by name. The rest may mean something to a proxy or a browser on the way (nginx
+serves files by `X-Accel-Redirect`, `WWW-Authenticate` asks a person for a password), or belongs to the operator."""
 
 REQUEST_ID: Final = {"openai": "x-request-id", "anthropic": "request-id"}
 """The header in which the SDKs of a family look for the request's id."""
@@ -70,8 +72,8 @@ def answer_headers(headers: Sequence[tuple[str, str]], family: str) -> list[tupl
     """
     kept = [
         (name, value)
-        for name, value in end_to_end([*headers], ANSWER_BEHIND)
-        if not name.lower().startswith(ANSWER_BEHIND_STARTS)
+        for name, value in end_to_end([*headers])
+        if name.lower() in ANSWERED or name.lower().startswith(ANSWERED_STARTS)
     ]
     told = {name.lower(): value for name, value in reversed(kept)}
     wanted = REQUEST_ID.get(family)

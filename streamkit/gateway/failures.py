@@ -7,10 +7,11 @@ clients of the same family, who know them.
 from __future__ import annotations
 
 from streamkit.dialects.failure import Failure
+from streamkit.dialects.registry import DIALECTS
 from streamkit.errors import ConfigError, DecodeError, ReportedError, StatusError, StreamkitError, StreamTimeout
 from streamkit.vendors.question import RefusedError
 
-__all__ = ["failure_of", "family_of"]
+__all__ = ["failure_of", "family_of", "told"]
 
 BAD_GATEWAY = 502
 GATEWAY_TIMEOUT = 504
@@ -19,6 +20,11 @@ GATEWAY_TIMEOUT = 504
 def family_of(dialect: str) -> str:
     """Return whose dialect it is: `openai`, `ollama`, `anthropic`..."""
     return dialect.partition("-")[0]
+
+
+def told(dialect: str, status: int, reason: str) -> object:
+    """Return the JSON document in which a client of a dialect is told that the gateway itself refuses, or fails."""
+    return DIALECTS[dialect].failure(Failure(status, reason))
 
 
 def failure_of(error: RefusedError | StreamkitError, *, is_family: bool = False) -> Failure:

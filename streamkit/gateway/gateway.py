@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
 from http import HTTPStatus
 from itertools import count
 from typing import Final
@@ -25,6 +26,8 @@ from streamkit.codecs.jsontext import encode_value
 from streamkit.gateway.asker import Asker
 from streamkit.gateway.config import GatewayConfig
 from streamkit.gateway.cors import cors_headers, preflight, unsent_headers
+from streamkit.gateway.envelopes import reading_of
+from streamkit.gateway.failures import told
 from streamkit.gateway.guard import PREFIX, key_headers, refusal_of
 from streamkit.gateway.record import Record
 from streamkit.gateway.relay import Relay
@@ -42,8 +45,8 @@ from streamkit.http.pool import Pool
 from streamkit.http.redact import redacted_target
 from streamkit.http.server import plain_refusal
 from streamkit.http.stream import WireStream
-from streamkit.vendors.endpoint import Facts
-from streamkit.vendors.envelope import read_envelope
+from streamkit.vendors import find
+from streamkit.vendors.question import question_of
 
 __all__ = ["Gateway", "OnRecord"]
 
@@ -150,19 +153,26 @@ class Gateway:
         refusal = refusal_of(request, config)
         if refusal is not None:
             record.detail = refusal.reason
-            await self._say(exchange, record, refusal.status, refusal.body, [*refusal.headers, *cors])
+            body = refusal.body
+            if config.speaks:  # then it is known whose client this is
+                dialect = find(question_of(request.method, request.path, request.query, request.headers)).dialect
+                body = body if dialect == "json" else encode_value(told(dialect, refusal.status, refusal.reason))
+            await self._say(exchange, record, refusal.status, body, [*refusal.headers, *cors])
         elif (allowed := preflight(request, config)) is not None:
             record.outcome = "ok"
             await self._say(exchange, record, 204, b"", allowed)
         elif request.method == "CONNECT":
             exchange.keep_alive = False  # what comes next may be meant for the tunnel
-            await self._say(exchange, record, 501, b"this gateway has one upstream, and opens no tunnel\n")
+            await self._say(
+                exchange, record, 501, b"this gateway has one upstream, and opens no tunnel\n", [*PLAIN, *cors]
+            )
         elif f" {self.name}," in f"{request.get('via')},":
-            await self._say(exchange, record, 508, b"the upstream of this gateway leads back to this gateway\n")
+            text = b"the upstream of this gateway leads back to this gateway\n"
+            await self._say(exchange, record, 508, text, [*PLAIN, *cors])
         elif request.method in {"TRACE", "OPTIONS"} and request.get("max-forwards") == "0":
             # It is meant for us (RFC 9110 section 7.6.2); no head is sent back, it may hold a key.
             record.outcome = "ok"
-            await self._say(exchange, record, 200, b"")
+            await self._say(exchange, record, 200, b"", [*PLAIN, *cors])
         elif request.path.startswith(PREFIX):
             await self._answer_own(exchange, record, cors)
         else:
@@ -181,7 +191,7 @@ class Gateway:
         elif route.kind == "streams" and self.streams is not None:
             await self.streams.handle(exchange, record, added=cors, dropped=dropped, is_last=self.drain.is_set)
         elif route.kind == "websocket":
-            await self._talk(exchange, record, dropped)
+            await self._talk(exchange, record, cors, dropped)
         else:
             await self._relay(exchange, record, route, cors, dropped)
 
@@ -214,22 +224,27 @@ class Gateway:
             dropped=dropped,
             cors=cors,
             body=body,
+            tell=None if route.found is None else partial(told, route.found.dialect),
             is_last=self.drain.is_set,
         )
         await relay.run()
 
-    async def _talk(self, exchange: Exchange, record: Record, dropped: frozenset[str]) -> None:
+    async def _talk(
+        self, exchange: Exchange, record: Record, cors: Sequence[tuple[str, str]], dropped: frozenset[str]
+    ) -> None:
         """Answer questions over a WebSocket."""
         from streamkit.gateway.websocket import serve_websocket  # with a library that nobody else needs
 
         headers = [each for each in exchange.request.headers if each[0].lower() not in dropped]
 
-        def ask(envelope: bytes) -> AbstractAsyncContextManager[Chat]:
-            reading = read_envelope(envelope, Facts(created_ns=time.time_ns(), default_model=""))
+        @asynccontextmanager
+        async def ask(envelope: bytes) -> AsyncIterator[Chat]:
+            reading = await reading_of(envelope, self.config)
             record.dialect, record.upstream_dialect = reading.dialect, self.config.speaks
-            return self._asker.chat(reading, headers)
+            async with self._asker.chat(reading, headers) as chat:
+                yield chat
 
-        await serve_websocket(exchange, record, ask, limits=self.config.limits, drain=self.drain)
+        await serve_websocket(exchange, record, ask, limits=self.config.limits, drain=self.drain, added=cors)
 
     async def _answer_own(self, exchange: Exchange, record: Record, cors: Sequence[tuple[str, str]]) -> None:
         """Answer a request for what is the gateway's own."""
@@ -242,7 +257,9 @@ class Gateway:
             await self._say(exchange, record, 405, b"this can only be read\n", headers)
         else:
             record.outcome = "ok"
-            await self._say(exchange, record, 200, encode_value(self.stats.document(self.pool)), [*JSON, *cors])
+            await self._say(
+                exchange, record, 200, encode_value(self.stats.document(self.pool, self.streams)), [*JSON, *cors]
+            )
 
     async def _say(
         self,

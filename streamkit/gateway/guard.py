@@ -23,17 +23,27 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
+from urllib.parse import parse_qsl
 
 from streamkit.codecs.jsontext import encode_value
 from streamkit.gateway.cors import is_allowed, is_preflight
-from streamkit.gateway.websocket_handshake import key_in
+from streamkit.gateway.websocket_handshake import keys_in
 from streamkit.http.hosts import authority_of, is_address, is_local_name, is_loopback
 
 if TYPE_CHECKING:
     from streamkit.gateway.config import GatewayConfig
     from streamkit.http.exchange import Request
 
-__all__ = ["KEY_HEADERS", "PREFIX", "Refusal", "is_websocket", "key_headers", "refusal_of"]
+__all__ = [
+    "KEY_HEADERS",
+    "KEY_PARAMETER",
+    "PREFIX",
+    "QUERY_KEY",
+    "Refusal",
+    "is_websocket",
+    "key_headers",
+    "refusal_of",
+]
 
 PREFIX: Final = "/_gateway/"
 """Where the gateway's own pages are."""
@@ -42,6 +52,12 @@ KEY_HEADERS: Final = ("authorization", "x-api-key", "x-goog-api-key", "api-key")
 """Where the SDKs of OpenAI, Anthropic, Google and Azure put keys; the first one with a scheme in front."""
 
 BEARER: Final = "bearer"
+
+KEY_PARAMETER: Final = "key"
+"""Where Google's plain HTTP clients put their keys: in the query."""
+
+QUERY_KEY: Final = "?key"
+"""What `key_headers` calls that place, which is no header."""
 
 PROTOCOLS: Final = "sec-websocket-protocol"
 """Where a page puts the key of a WebSocket, for which it can set no header."""
@@ -107,8 +123,10 @@ def _keys_of(request: Request) -> Iterator[tuple[str, str]]:
                 continue
         if lower in KEY_HEADERS:
             yield lower, value.strip(" \t")
-    hidden = key_in(request) if is_websocket(request) else None
-    if hidden is not None:
+    for name, value in parse_qsl(request.query) if "key=" in request.query else ():
+        if name == KEY_PARAMETER:
+            yield QUERY_KEY, value
+    for hidden in keys_in(request) if is_websocket(request) else ():
         yield PROTOCOLS, hidden
 
 

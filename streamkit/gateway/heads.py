@@ -11,8 +11,9 @@ import re
 from collections.abc import Sequence
 from typing import Final, Literal
 
+from streamkit.dialects.endpoints import auth_headers
 from streamkit.gateway.cors import with_cors
-from streamkit.gateway.guard import KEY_HEADERS
+from streamkit.gateway.guard import KEY_HEADERS, QUERY_KEY
 from streamkit.http.exchange import Request
 from streamkit.http.forward import end_to_end, origin_form
 from streamkit.http.head import Body, ResponseHead
@@ -47,6 +48,7 @@ def upstream_head(
     via: str,
     dropped: frozenset[str] = frozenset(),
     key: str = "",
+    speaks: str = "",
 ) -> bytes:
     """Return the head that goes upstream.
 
@@ -55,18 +57,21 @@ def upstream_head(
         request: the client's.
         body: how the client's body ends, and so ours.
         via: what `Via` calls us (RFC 9110 section 7.6.3 allows a pseudonym).
-        dropped: names of headers in lower case that stay behind, because they were meant for us.
+        dropped: names of headers in lower case that stay behind, because they were meant for us; `QUERY_KEY` too.
         key: the upstream's, in place of the client's; empty for none.
+        speaks: the upstream's dialect, if it is known: then the key goes where its vendor looks for it.
     """
     behind = NOT_UPSTREAM | dropped
     if request.version == "1.0":
         behind |= {"expect"}  # RFC 9110 section 10.1.1: means nothing there
-    target = request.target
+    target = _without_key(request.target) if QUERY_KEY in dropped else request.target
     if request.method == "TRACE":
         key, behind = "", behind | set(KEY_HEADERS)  # which is sent back to whoever asks (RFC 9110 section 9.3.8)
     sent_keys = [name for name in KEY_HEADERS if request.get(name) is not None] if key else []
     if key and not sent_keys and (rest := _without_key(target)) != target:
         target, sent_keys = rest, [GOOGLE]
+    if key and speaks:
+        target = _without_key(target)
     behind |= set(sent_keys)
     hops = _hops_left(request)
     if hops is not None:
@@ -78,7 +83,7 @@ def upstream_head(
         ("Via", f"{request.version} {via}"),
     ]
     if key:
-        headers.append(_key_header(sent_keys, key))
+        headers += auth_headers(speaks, key, origin.host) if speaks else [_key_header(sent_keys, key)]
     if "trailers" in (request.get("te") or "").lower().replace(",", " ").split():
         headers += [("TE", "trailers"), ("Connection", "TE")]
     if body == "chunked":

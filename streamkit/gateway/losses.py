@@ -26,7 +26,7 @@ REFUSED: Final = ("n", "stop", "max_tokens", "response_format", "tool_choice")
 HARMLESS: Final = (
     *("temperature", "top_p", "top_k", "seed", "frequency_penalty", "presence_penalty", "reasoning"),
     *("parallel_tool_calls", "stream", "id"),
-    *("message.reasoning", "message.signature", "system.place", "system.role"),
+    *("message.reasoning", "message.signature", "message.prefill", "system.place", "system.role"),
 )
 """What is dropped and named. That calls come one at a time is only a wish: whoever takes one can take several."""
 

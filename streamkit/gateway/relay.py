@@ -20,6 +20,7 @@ from streamkit.errors import ConnectError, DisconnectedError, ProtocolError
 from streamkit.gateway.config import GatewayConfig
 from streamkit.gateway.heads import Framing, client_head, framing_for, interim_head, upstream_head
 from streamkit.gateway.record import Outcome, Record
+from streamkit.gateway.sending import json_refusal
 from streamkit.gateway.upward import Turn, Upward
 from streamkit.http.client import ClientConnection
 from streamkit.http.exchange import Exchange
@@ -64,6 +65,7 @@ class Relay:
         dropped: names of request headers that stay behind.
         cors: what the response says to pages.
         body: what goes up in place of the request's body, which was read.
+        tell: from a status and a reason to the JSON document that the client is told of a failure; without it a text.
         is_last: tells, when the response's head goes out, whether the client's connection closes behind it in any case.
     """
 
@@ -78,6 +80,7 @@ class Relay:
         dropped: frozenset[str] = frozenset(),
         cors: Sequence[tuple[str, str]] = (),
         body: bytes | None = None,
+        tell: Callable[[int, str], object] | None = None,
         is_last: Callable[[], bool] = bool,
     ) -> None:
         self._exchange = exchange
@@ -87,6 +90,7 @@ class Relay:
         self._via = via
         self._dropped = dropped
         self._cors = cors
+        self._tell = tell
         self._client_keeps = exchange.keep_alive
         self._is_last = is_last
         self._framing: Framing | None = None  # once the head is out
@@ -173,6 +177,7 @@ class Relay:
             via=self._via,
             dropped=self._dropped,
             key=self._config.upstream_key,
+            speaks=self._config.speaks,
         )
         connection = await self._pool.take()
         if connection is not None:
@@ -291,7 +296,10 @@ class Relay:
         """Say what went wrong where nothing was said yet; otherwise end the connection so that it shows."""
         stream = self._exchange.stream
         if self._framing is None and not self._is_torn:
-            answer = plain_refusal(status, reason, stream, headers=self._cors)
+            if self._tell is None:
+                answer = plain_refusal(status, reason, stream, headers=self._cors)
+            else:
+                answer = json_refusal(status, self._tell(status, reason), self._cors)
             if self._exchange.request.method == "HEAD":
                 answer = answer[: answer.index(b"\r\n\r\n") + 4]
             try:

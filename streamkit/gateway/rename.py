@@ -12,12 +12,16 @@ __all__ = ["renamed_body", "renamed_target"]
 
 
 def renamed_body(body: bytes, config: GatewayConfig) -> bytes:
-    """Return a request's body with the upstream's name of the model; what names none, or is no JSON, as it is."""
+    """Return a request's body with the upstream's name of the model; what is no JSON, as it is.
+
+    One that names no model is given that of `*`, but before Gemini, where it stands in the path.
+    """
     try:
         value = decode_checked(body)
     except JSONTextError:
         return body
-    if not isinstance(value, dict) or not isinstance(model := value.get("model"), str):
+    default = None if config.speaks == "gemini" else ""
+    if not isinstance(value, dict) or not isinstance(model := value.get("model", default), str):
         return body
     name = config.upstream_model(model)
     return body if name == model else encode_value({**value, "model": name})

@@ -44,7 +44,7 @@ class Route:
     Attributes:
         kind: `relay`: upstream, as it is; `rename`: the same, but for the model's name; `translate`: to the vendor's
             endpoint; the others are the gateway's own.
-        found: the endpoint, of `translate` and `rename`.
+        found: the endpoint, or one in whose manner a failure is told.
         target: what the request's target becomes, of `relay` and `rename`; empty for what it is.
     """
 
@@ -56,10 +56,8 @@ class Route:
 def route_of(request: Request, config: GatewayConfig) -> Route:
     """Return where a request goes."""
     path = SLASHES.sub("/", request.path)
-    if path == WEBSOCKET:
-        return Route("websocket")
-    if path == STREAMS or path.startswith(f"{STREAMS}/"):
-        return Route("streams")
+    if path in {WEBSOCKET, STREAMS} or path.startswith(f"{STREAMS}/"):
+        return Route("websocket" if path == WEBSOCKET else "streams")
     found = find(question_of(request.method, path, request.query, request.headers))
     is_endpoint = bool(found.endpoint.method)
     is_own = family_of(found.dialect) == family_of(config.speaks)
@@ -67,12 +65,20 @@ def route_of(request: Request, config: GatewayConfig) -> Route:
         if ALONGSIDE.get(found.dialect, found.dialect) != config.speaks:
             return Route("translate", found)
         if not config.model_map:
-            return Route("relay", target=_own_target(request.target, config))
+            return Route("relay", found, _own_target(request.target, config))
         return Route("rename", found, _own_target(renamed_target(request.target, config), config))
-    is_open = is_own or (not is_endpoint and found.dialect in ANYBODY)
-    if is_open and not (is_endpoint and config.model_map):
-        return Route("relay", target=_own_target(request.target, config))
-    return Route("translate", found)
+    if not (is_own or (not is_endpoint and found.dialect in ANYBODY)):
+        return Route("translate", found)
+    if is_endpoint and found.endpoint.kind == "models" and config.model_map:
+        return Route("translate", found)  # the list has our names, too
+    if is_own and config.model_map and request.method == "POST" and _is_json(request):
+        return Route("rename", found, _own_target(renamed_target(request.target, config), config))
+    return Route("relay", found, _own_target(request.target, config))
+
+
+def _is_json(request: Request) -> bool:
+    """Tell whether a request's body is a JSON document, in which a model may be named."""
+    return (request.get("content-type") or "").partition(";")[0].strip().lower() == "application/json"
 
 
 def _own_target(target: str, config: GatewayConfig) -> str:

@@ -9,10 +9,17 @@ from streamkit.gateway.record import Record
 from streamkit.http.exchange import Exchange
 from streamkit.http.wire import response_head
 
-__all__ = ["JSON", "PLAIN", "send_json", "send_whole"]
+__all__ = ["JSON", "PLAIN", "json_refusal", "send_json", "send_whole"]
 
 PLAIN = (("Content-Type", "text/plain; charset=utf-8"),)
 JSON = (("Content-Type", "application/json"),)
+
+
+def json_refusal(status: int, value: object, headers: Sequence[tuple[str, str]] = ()) -> bytes:
+    """Return a response that is an error and the last one on its connection."""
+    body = encode_value(value)
+    length = ("Content-Length", str(len(body)))
+    return response_head(status, [*JSON, *headers, length, ("Connection", "close")]) + body
 
 
 async def send_whole(

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, get_args
 from streamkit.gateway.record import Outcome, Record
 
 if TYPE_CHECKING:
+    from streamkit.gateway.streams import Streams
     from streamkit.http.pool import Pool
 
 __all__ = ["BOUNDS_MS", "Stats", "Times"]
@@ -120,8 +121,9 @@ class Stats:
             if at_ns is not None:
                 times.add(at_ns - record.arrived_ns)
 
-    def document(self, pool: Pool) -> dict[str, object]:
-        """Return all of it as a JSON object, with what the pool of connections to the upstream counts."""
+    def document(self, pool: Pool, streams: Streams | None = None) -> dict[str, object]:
+        """Return all of it as a JSON object, with what the pool of connections upstream and the streams count."""
+        counted = (0, 0, 0) if streams is None else (streams.open, streams.begun, streams.abandoned)
         return {
             "started_at_ns": self.started_at_ns,
             "requests": {
@@ -139,4 +141,5 @@ class Stats:
                 "total": self.total.as_json(),
             },
             "upstream": {"opened": pool.opened, "reused": pool.reused, "idle": pool.idle},
+            "streams": dict(zip(("open", "begun", "abandoned"), counted, strict=True)),
         }

@@ -27,6 +27,8 @@ __all__ = ["Frame", "Frames", "GoneError", "StreamBuffer"]
 Frame = tuple[bytes, bool]
 """The bytes of a frame, and whether it is an event: a comment is none."""
 
+FRAME_END: Final = b"\n\n"
+
 SLACK: Final = 16
 """Where something has to be dropped, it is one part in so many more, so that it need not be done with each read."""
 
@@ -126,15 +128,21 @@ class StreamBuffer:
             )
         return max(self._ends[last_id - self._first_id], self.start)  # of comments behind it some may be gone
 
-    def read(self, place: int) -> bytes:
-        """Return everything behind a place.
+    def read(self, place: int, max_bytes: int | None = None) -> bytes:
+        """Return what is behind a place, so much of it at most.
 
         Raises:
             GoneError: some of that is not kept any more.
         """
         if place < self.start:
             raise GoneError("the reader is behind what is kept of the stream")
-        return bytes(memoryview(self._data)[place - self.start :])
+        first = place - self.start
+        return bytes(memoryview(self._data)[first : None if max_bytes is None else first + max_bytes])
+
+    def frame_at(self, place: int) -> int:
+        """Return where the frame begins that a place is in."""
+        end = self._data.rfind(FRAME_END, 0, max(place - self.start, 0))
+        return self.start if end < 0 else self.start + end + len(FRAME_END)
 
     def trim(self, place: int) -> None:
         """Drop whole frames from the front where more is kept than the bound, as few as will do.

@@ -32,6 +32,9 @@ from streamkit.vendors.question import RefusedError
 
 __all__ = ["Headers", "Visit"]
 
+SLICE_BYTES: Final = 64 * 1024
+"""How much of the events is handed over at once."""
+
 Headers = Sequence[tuple[str, str]]
 
 NO_STORE: Final = ("Cache-Control", "no-store")
@@ -49,6 +52,7 @@ class Visit:
         added: headers of the response that the gateway has of its own.
         is_last: tells whether the client's connection closes behind the response in any case.
         half_close: whether a client that closes its sending side is still there.
+        idle_s: how long a reader of events may take nothing.
 
     Attributes:
         is_left: whether the client was seen to leave.
@@ -62,6 +66,7 @@ class Visit:
         is_last: Callable[[], bool],
         *,
         half_close: bool,
+        idle_s: float,
     ) -> None:
         self.exchange = exchange
         self.record = record
@@ -69,6 +74,7 @@ class Visit:
         self.is_left = False
         self._added = added
         self._half_close = half_close
+        self._idle_s = idle_s
         self._is_chunked = exchange.request.version == "1.1"
         record.outcome = "refused"  # until it turns out to be something else
 
@@ -135,17 +141,19 @@ class Visit:
         exchange.keep_alive = False  # until the response is whole
         record.status = 200
         gone: GoneError | None = None
+        is_whole = False
         async with trio.open_nursery() as watching:
             watching.start_soon(self.watch, watching.cancel_scope)
             try:
                 await self._carry(stream, place, head, retry)
-                record.outcome = "ok"
+                is_whole = True
             except trio.BrokenResourceError:
                 self.is_left = True
             except GoneError as error:
                 gone = error
             watching.cancel_scope.cancel()
-        if record.outcome == "ok":
+        if is_whole:
+            record.outcome, record.detail = stream.outcome, stream.detail
             exchange.keep_alive = keeps
         elif gone is not None:
             record.detail = str(gone)
@@ -165,19 +173,24 @@ class Visit:
     async def _carry(self, stream: AnswerStream, place: Place, out: bytes, data: bytes) -> None:
         """Send `out`, then `data` and the events: a write for each read from upstream, or for as many as there are.
 
+        No more than `SLICE_BYTES` are copied at once: a reader that takes nothing costs no more than that.
+
         Raises:
-            GoneError: the reader is too slow for what is kept, or the stream was stopped.
+            GoneError: the reader is too slow for what is kept or takes nothing, or the stream was stopped.
             BrokenResourceError: the reader is gone.
         """
         record = self.record
         while True:
-            events = stream.rest(place)
-            is_end = stream.is_over
+            events = stream.rest(place, SLICE_BYTES)
+            is_end = stream.is_over and place.at + len(events) == stream.buffer.end
             data += events
             out += chunk(data) if self._is_chunked else data
             if is_end and self._is_chunked:
                 out += last_chunk()
-            await self.exchange.stream.send_all(out)
+            with trio.move_on_after(self._idle_s) as sending:
+                await self.exchange.stream.send_all(out)
+            if sending.cancelled_caught:
+                raise GoneError(f"the reader took nothing for {self._idle_s:g} s")
             stream.took(place, len(events))
             record.response_bytes += len(data)
             if events:

@@ -31,14 +31,13 @@ from streamkit.codecs.sse_encoder import SSEEncoder
 from streamkit.errors import StreamkitError, StreamTimeout
 from streamkit.gateway.asker import Asker
 from streamkit.gateway.config import GatewayConfig
+from streamkit.gateway.envelopes import reading_of
 from streamkit.gateway.record import Record
 from streamkit.gateway.stream_answer import AnswerStream, Ask
 from streamkit.gateway.stream_buffer import GoneError
 from streamkit.gateway.stream_visit import Headers, Visit
 from streamkit.http.exchange import Exchange, Request
 from streamkit.http.head import BadHead
-from streamkit.vendors.endpoint import Facts
-from streamkit.vendors.envelope import read_envelope
 from streamkit.vendors.question import RefusedError
 
 __all__ = ["STREAMS", "Streams", "is_stream_path"]
@@ -125,7 +124,8 @@ class Streams:
         Raises:
             BrokenResourceError: the client is gone.
         """
-        visit = Visit(exchange, record, added, is_last, half_close=self._config.half_close)
+        config = self._config
+        visit = Visit(exchange, record, added, is_last, half_close=config.half_close, idle_s=config.idle_timeout_s)
         path = exchange.request.path
         found = PATH.fullmatch(path)
         if path == STREAMS:
@@ -153,7 +153,7 @@ class Streams:
             await visit.fail(503, "the gateway is about to stop", [("Retry-After", "1")])
             return
         try:
-            reading = read_envelope(body, Facts(created_ns=record.started_at_ns, default_model=""))
+            reading = await reading_of(body, config)
         except RefusedError as error:
             await visit.refuse(error)
             return
@@ -167,11 +167,11 @@ class Streams:
         await self._ask(visit, self._nursery, partial(self._asker.chat, reading, headers))
 
     def _has_room(self) -> bool:
-        """Tell whether one more stream may be; the oldest finished one that nobody reads makes room for it."""
+        """Tell whether one more stream may be; the oldest that was read to its end, or cancelled, makes room for it."""
         if len(self._streams) < self._config.max_streams:
             return True
         for stream_id, stream in self._streams.items():
-            if stream.is_over and not stream.has_readers:
+            if stream.is_done and not stream.has_readers:
                 stream.forget()
                 del self._streams[stream_id]
                 return True
@@ -233,7 +233,7 @@ class Streams:
                 stream.buffer.place_behind(last_id)
                 await visit.send_head()
                 return
-            place = stream.enter(last_id)
+            place = stream.enter(last_id, visit.exchange.stream)
         except GoneError as error:
             await visit.fail(410, str(error))
             return
@@ -245,7 +245,10 @@ class Streams:
     async def _cancel(self, visit: Visit, stream_id: str) -> None:
         stream = await self._find(visit, stream_id)
         if stream is not None:
-            stream.cancel()
+            if stream.is_over and not stream.has_readers:
+                stream.forget()
+            else:
+                stream.cancel()  # and those who read it are told, also when they come back
             visit.record.outcome = "ok"
             await visit.send(204)
 

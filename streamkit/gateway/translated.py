@@ -10,7 +10,9 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from streamkit.dialects.decoder import TRUNCATED
 from streamkit.dialects.dialect import Dialect
+from streamkit.dialects.events import Error
 from streamkit.dialects.message import Message
 from streamkit.errors import (
     ConnectError,
@@ -23,10 +25,12 @@ from streamkit.errors import (
     StreamTimeout,
     TruncatedError,
 )
+from streamkit.gateway.failures import failure_of
 from streamkit.gateway.record import Outcome
 from streamkit.http.wire import response_head
+from streamkit.vendors.question import RefusedError
 
-__all__ = ["document_of", "outcome_of", "stream_head", "told_by", "with_retry_after"]
+__all__ = ["document_of", "error_of", "outcome_of", "stream_head", "told_by", "with_retry_after"]
 
 Headers = Sequence[tuple[str, str]]
 
@@ -80,7 +84,20 @@ def document_of(
     try:
         return row.document(message)
     except ValueError as error:
-        raise EncodeError(str(error), stage=row.name) from None
+        reason = error.reason if isinstance(error, EncodeError) else str(error)
+        raise EncodeError(reason, stage=row.name) from None
+
+
+def error_of(error: Exception) -> Error:
+    """Return the last record of an answer that fails. The words are the upstream's own: neutral ones have no family."""
+    if not isinstance(error, (RefusedError, StreamkitError)):
+        return Error("the gateway failed", "internal_error", status=500)
+    failure = failure_of(error, is_family=True)
+    if isinstance(error, RefusedError):
+        kind = failure.type or "refused"
+    else:
+        kind = failure.type or (TRUNCATED if outcome_of(error) == "upstream-cut" else error.code)
+    return Error(failure.message, kind, failure.error_code, failure.status)
 
 
 def told_by(message: Message, error: RemoteError) -> RemoteError:

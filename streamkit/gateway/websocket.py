@@ -15,7 +15,7 @@ runs, no question in time), and 1011 where the upstream failed. Behind a part of
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, suppress
 from typing import Final, TypeAlias
 
@@ -24,26 +24,25 @@ import trio
 from streamkit.client.chat import Chat
 from streamkit.codecs.jsontext import JSONTextError, decode_checked
 from streamkit.dialects.convert import encoder_of
-from streamkit.dialects.decoder import TRUNCATED
 from streamkit.dialects.encoder import Encoder
 from streamkit.dialects.events import Custom, End, Error, Event, Ping
 from streamkit.errors import EncodeError, RemoteError, StreamkitError, TruncatedError
-from streamkit.gateway.failures import failure_of
 from streamkit.gateway.record import Outcome, Record
-from streamkit.gateway.translated import outcome_of, told_by
+from streamkit.gateway.translated import error_of, outcome_of, told_by
 from streamkit.gateway.websocket_handshake import accept_head, handshake_refusal
 from streamkit.gateway.websocket_wire import Closed, Ear, Heard, Mouth, Pinged, Said
 from streamkit.http.clock import now_ns
 from streamkit.http.exchange import Exchange
 from streamkit.http.limits import Limits
 from streamkit.io.items import Items
+from streamkit.vendors.envelope import NoJSONError
 from streamkit.vendors.question import RefusedError
 
 __all__ = ["PATIENCE_S", "SILENCE_S", "Ask", "serve_websocket"]
 
 Ask: TypeAlias = Callable[[bytes], AbstractAsyncContextManager[Items[Event]]]
-"""From the text of an envelope, which is JSON in UTF-8, to its answer, while a block runs. Raises `RefusedError`, or a
-`StreamkitError`, there or when the answer is read."""
+"""From an envelope, text in UTF-8, to its answer, while a block runs. Raises `RefusedError` (where it is no JSON,
+`NoJSONError`), or a `StreamkitError`, there or when the answer is read."""
 
 SILENCE_S: Final = 20.0
 """Behind how much silence towards the client we send a ping: proxies in between close what is silent for longer."""
@@ -61,7 +60,13 @@ CANCELLED: Final = Error("the client has cancelled the answer", "cancelled", "ca
 
 
 async def serve_websocket(
-    exchange: Exchange, record: Record, ask: Ask, *, limits: Limits, drain: trio.Event | None = None
+    exchange: Exchange,
+    record: Record,
+    ask: Ask,
+    *,
+    limits: Limits,
+    drain: trio.Event | None = None,
+    added: Sequence[tuple[str, str]] = (),
 ) -> None:
     """Answer a request for a WebSocket, and whatever is asked on it, until one side closes.
 
@@ -75,6 +80,7 @@ async def serve_websocket(
         limits: of the client: a message has `max_body_bytes` at most, the first one comes within `head_timeout_s`, the
             next begins within `idle_timeout_s` and is there `head_timeout_s` later, closing takes `linger_timeout_s`.
         drain: once it is set a running answer is the last; who waits for a question is let go at once.
+        added: headers of a refusal that the gateway has of its own.
 
     Raises:
         BrokenResourceError: the client is gone before the WebSocket is open.
@@ -83,7 +89,7 @@ async def serve_websocket(
     if refusal is not None:
         exchange.keep_alive = False
         record.status, record.outcome, record.detail = refusal.status, "refused", refusal.reason
-        await exchange.stream.send_all(refusal.response)
+        await exchange.stream.send_all(refusal.response(exchange.request, added))
         return
     record.outcome = "failed"  # until it turns out to be something else
     conversation = _Conversation(exchange, record, ask, limits, trio.Event() if drain is None else drain)
@@ -108,6 +114,8 @@ class _Conversation:
         self._is_owed = True  # a question: the first one, or one that has begun
         self._question = b""
         self._has_come = trio.Event()
+        self._encoder: Encoder | None = None  # of the answer that runs, or was cut
+        self._next: bytes | None = None  # a question that has come behind a cancel
         self._asking: trio.CancelScope | None = None  # until the answer's last record is on its way
         self._goodbye: tuple[int, str] | None = None
         self._has_closed = trio.Event()  # the client
@@ -145,9 +153,17 @@ class _Conversation:
                     await self._take_question()
                     if self._asking is not None:
                         await self._answer(self._question, self._asking)
+            await self._cut()
             await self._close()
         except trio.BrokenResourceError:
             self._leave("reset its connection")
+
+    async def _cut(self) -> None:
+        """Say that the answer ends here, where the client is still to be told."""
+        encoder, goodbye = self._encoder, self._goodbye
+        if encoder is not None and goodbye is not None and not self._has_closed.is_set():
+            with trio.move_on_after(self._limits.linger_timeout_s):
+                await self._fail(encoder, Error(goodbye[1], "refused", status=400))
 
     async def _close(self) -> None:
         """Send our close frame and wait for the client's, or the other way round."""
@@ -225,6 +241,8 @@ class _Conversation:
         if is_cancel(data):
             if self._asking is not None:  # else it has crossed the answer's last record
                 self._asking.cancel()
+        elif self._asking is not None and self._asking.cancel_called and self._next is None:
+            self._next = data
         elif self._asking is not None:
             self._end(1008, "one question at a time: an answer is still on its way", "bad-request")
         else:
@@ -252,6 +270,9 @@ class _Conversation:
         if self._drain.is_set():
             self._end(1001, "the gateway goes away", "ok")
             return
+        if self._next is not None:
+            data, self._next = self._next, None
+            self._hear_message(data)
         limit_s = limits.head_timeout_s if self._is_owed else limits.idle_timeout_s
         with trio.CancelScope(deadline=trio.current_time() + limit_s) as self._waiting:
             await self._has_come.wait()
@@ -267,11 +288,10 @@ class _Conversation:
 
     async def _answer(self, question: bytes, asking: trio.CancelScope) -> None:
         """Answer one question. Where that fails, the conversation ends; where it is cancelled, it does not."""
-        encoder = encoder_of("json")
+        encoder = self._encoder = encoder_of("json")
         error: Exception | None = None
         with asking:
             try:
-                _check(question)
                 async with self._ask(question) as answer:
                     if self._record.head_ns is None:
                         self._record.head_ns = now_ns()
@@ -283,8 +303,8 @@ class _Conversation:
         if self._asking is not asking:
             return  # the answer was whole before that
         if asking.cancelled_caught:
-            self._asking = None
             await self._fail(encoder, CANCELLED)
+            self._asking = None
             return
         error = error or TruncatedError("the answer was cut", dropped_bytes=0, stage="", record=None, offset=None)
         if not isinstance(error, (RefusedError, StreamkitError)):
@@ -348,33 +368,9 @@ def is_cancel(data: bytes) -> bool:
         return False
 
 
-def _check(question: bytes) -> None:
-    """Refuse what is no JSON: that has a close code of its own."""
-    try:
-        decode_checked(question)
-    except JSONTextError as error:
-        raise _NoJSONError(400, f"the message is no JSON: {error}", type="invalid_request_error") from None
-
-
-class _NoJSONError(RefusedError):
-    """A message that is no JSON."""
-
-
-def error_of(error: Exception) -> Error:
-    """Return the last record of an answer that fails. The words are the upstream's own: neutral ones have no family."""
-    if not isinstance(error, (RefusedError, StreamkitError)):
-        return Error("the gateway failed", "internal_error", status=500)
-    failure = failure_of(error, is_family=True)
-    if isinstance(error, RefusedError):
-        kind = failure.type or "refused"
-    else:
-        kind = failure.type or (TRUNCATED if outcome_of(error) == "upstream-cut" else error.code)
-    return Error(failure.message, kind, failure.error_code, failure.status)
-
-
 def goodbye_of(error: Exception) -> tuple[int, Outcome]:
     """Return the code with which the connection is closed behind an answer that failed, and what the log says."""
-    if isinstance(error, _NoJSONError):
+    if isinstance(error, NoJSONError):
         return 1007, "bad-request"
     if isinstance(error, RefusedError):
         return 1008, "refused"

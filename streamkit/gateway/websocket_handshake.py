@@ -15,6 +15,7 @@ import base64
 import binascii
 import hashlib
 import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -28,7 +29,7 @@ __all__ = [
     "accept_head",
     "chosen_protocol",
     "handshake_refusal",
-    "key_in",
+    "keys_in",
 ]
 
 PROTOCOL: Final = "streamkit"
@@ -63,18 +64,19 @@ class HandshakeRefusal:
     reason: str
     headers: tuple[tuple[str, str], ...] = ()
 
-    @property
-    def response(self) -> bytes:
-        """The whole answer."""
+    def response(self, request: Request, added: Sequence[tuple[str, str]] = ()) -> bytes:
+        """Return the whole answer, with the gateway's own headers in it; to HEAD it has no body."""
         body = f"{self.reason}\n".encode()
         connection = "Upgrade, close" if self.status == 426 else "close"  # RFC 9110, section 7.8
         headers = [
             *self.headers,
+            *added,
             ("Content-Type", "text/plain; charset=utf-8"),
             ("Content-Length", str(len(body))),
             ("Connection", connection),
         ]
-        return response_head(self.status, headers) + body
+        head = response_head(self.status, headers)
+        return head if request.method == "HEAD" else head + body
 
 
 def handshake_refusal(request: Request, *, has_body: bool = False) -> HandshakeRefusal | None:
@@ -109,17 +111,18 @@ def chosen_protocol(request: Request) -> str | None:
     return PROTOCOL if PROTOCOL in _offered(request) else None
 
 
-def key_in(request: Request) -> str | None:
-    """Return the key among the subprotocols that a client offers, as latin-1 as headers are; None where there is none.
+def keys_in(request: Request) -> Iterator[str]:
+    """Go through what may be keys among the subprotocols that a client offers, as latin-1 as headers are.
 
-    A key that could be read both ways is taken as base64url, if that makes printable text of it: whoever encodes a key
-    is always understood.
+    One that is the base64url of printable text is told in both readings: only who has the key knows which one it is.
     """
     for offered in _offered(request):
         if offered.startswith(KEY_PROTOCOL) and len(offered) > len(KEY_PROTOCOL):
             token = offered[len(KEY_PROTOCOL) :]
-            return _decoded(token) or token
-    return None
+            yield token
+            decoded = _decoded(token)
+            if decoded is not None:
+                yield decoded
 
 
 def _decoded(token: str) -> str | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from typing import Final
-from urllib.parse import unquote_plus
+from urllib.parse import quote, unquote, unquote_plus
 
 from streamkit.codecs.jsontext import JSONTextError, decode_checked, encode_value
 
@@ -77,6 +77,8 @@ def redacted_target(target: str) -> str:
     """
     path, question, query = USERINFO.sub(f"{REDACTED}@", target).partition("?")
     path = STREAM_ID.sub(rf"\g<1>{REDACTED}", path)
+    if "%" in path and STREAM_ID.search(decoded := unquote(path)):  # which is the path that a server goes by
+        path = quote(STREAM_ID.sub(rf"\g<1>{REDACTED}", decoded), safe="/:@[]")
     if not question:
         return path
     pairs = [pair.partition("=") for pair in query.split("&")]

@@ -32,7 +32,10 @@ class Facts:
         service: the server's own name.
         is_healthy: whether all that it needs is there.
         count_tokens: how many tokens a text has; None for a server that cannot tell.
+        lists_own: whether the models are this server's own, of which there is more to tell than the name. Those of
+            another server are listed by the names that it knows them by, as they are, and nothing is made up.
         default_model: what is meant where a client names no model and its dialect does not ask it to.
+        is_model_optional: whether there is a model for those who name none, whatever their dialect asks.
     """
 
     models: tuple[str, ...] | None = None
@@ -41,6 +44,8 @@ class Facts:
     is_healthy: bool = True
     count_tokens: Callable[[str], int] | None = None
     default_model: str = DEFAULT_MODEL
+    is_model_optional: bool = False
+    lists_own: bool = True
 
     @property
     def listed(self) -> tuple[str, ...]:

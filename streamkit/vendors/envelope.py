@@ -12,14 +12,15 @@ from typing import Final
 
 import msgspec
 
-from streamkit.codecs.jsontext import encode_value
+from streamkit.codecs.jsontext import JSONTextError, decode_checked
 from streamkit.vendors.endpoint import Endpoint, Facts
+from streamkit.vendors.fields import Fields
 from streamkit.vendors.plain import PLAIN
 from streamkit.vendors.question import Question, RefusedError
 from streamkit.vendors.reading import Reading
 from streamkit.vendors.routes import ENDPOINTS
 
-__all__ = ["ENVELOPED", "read_envelope"]
+__all__ = ["ENVELOPED", "NoJSONError", "read_envelope"]
 
 ENVELOPED: Final[dict[str, Endpoint]] = {
     endpoint.dialect: endpoint
@@ -37,6 +38,10 @@ STREAM_KEY: Final = frozenset(
 """Dialects whose requests say in their body whether they want a stream."""
 
 
+class NoJSONError(RefusedError):
+    """What should be an envelope is no JSON."""
+
+
 def read_envelope(data: bytes | str, facts: Facts) -> Reading:
     """Return what is asked.
 
@@ -45,10 +50,17 @@ def read_envelope(data: bytes | str, facts: Facts) -> Reading:
         facts: what is true of the server.
 
     Raises:
+        NoJSONError: it is no JSON.
         RefusedError: it is no envelope, in plain words; or the vendor would refuse what is in it, in the vendor's.
     """
     raw = data.encode("utf-8", "replace") if isinstance(data, str) else data
-    envelope = PLAIN.body_of(Question("POST", "", body=raw))
+    try:
+        value = decode_checked(raw)
+    except JSONTextError as error:
+        raise NoJSONError(400, PLAIN.not_json(raw, error).message, type="invalid_request_error") from None
+    if not isinstance(value, dict):
+        raise PLAIN.not_json(raw, None)
+    envelope = Fields(value, PLAIN, ())
     envelope.need("dialect", "request")
     dialect = envelope.word("dialect", tuple(sorted(ENVELOPED)))
     endpoint = ENVELOPED[dialect]
@@ -71,9 +83,9 @@ def read_envelope(data: bytes | str, facts: Facts) -> Reading:
         endpoint.pattern.replace(MODEL, model),
         {"alt": "sse"} if in_path else {},
         {"content-type": "application/json"},
-        encode_value(body),
+        value=body,
     )
-    value = endpoint.read(question, {"model": model} if in_path else {}, facts)
-    if not isinstance(value, Reading):
+    said = endpoint.read(question, {"model": model} if in_path else {}, facts)
+    if not isinstance(said, Reading):
         raise RefusedError(400, "request: there is nothing in it to answer", param="request")
-    return replace(value, request=msgspec.structs.replace(value.request, stream=True), is_enveloped=True)
+    return replace(said, request=msgspec.structs.replace(said.request, stream=True), is_enveloped=True)

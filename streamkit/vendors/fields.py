@@ -253,7 +253,7 @@ class Manner(ABC):
             RefusedError: it is not JSON, or no object.
         """
         try:
-            value = decode_checked(question.body)
+            value = decode_checked(question.body) if question.value is None else question.value
         except JSONTextError as error:
             raise self.not_json(question.body, error) from None
         if not isinstance(value, dict):
@@ -267,7 +267,7 @@ class Manner(ABC):
             RefusedError: there is no name, or no such model.
         """
         model = self.named_model(body, facts, given)
-        if not model:
+        if not model and not facts.is_model_optional:
             raise self.missing(body.at("model"))
         return model
 

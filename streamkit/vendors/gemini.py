@@ -40,8 +40,8 @@ LEVELS: Final[Mapping[str, str | None]] = {
 BUDGETS: Final[Mapping[str, int]] = {"minimal": 512, "low": 1024, "medium": 8192, "high": 24_576}
 """How many tokens of thinking each effort stands for."""
 
-UNFILTERED: Final = ("BLOCK_NONE", "OFF")
-"""What switches a filter off; of another's server that need not be asked."""
+STRICT: Final = "BLOCK_LOW_AND_ABOVE"
+"""The filter that answers are not to do without. All others are what servers have anyway, or less."""
 
 OWN_TOOLS: Final = (
     *("googleSearch", "googleSearchRetrieval", "googleMaps", "codeExecution", "urlContext", "fileSearch", "retrieval"),
@@ -135,10 +135,10 @@ def rest_of(body: Fields, config: Fields) -> None:
     body.refuse("cachedContent", "what was cached is with Google and cannot be translated")
     body.refuse("modelArmorConfig", "Google's filters cannot be translated")
     for setting in body.objects("safetySettings"):
-        if setting.text("threshold") in UNFILTERED:
-            setting.drop("threshold")
+        if setting.text("threshold").upper() == STRICT:
+            setting.refuse_all("Google's filters cannot be translated, so none this strict can be asked for")
         else:
-            setting.refuse_all("Google's filters cannot be translated, unless they are off")
+            setting.drop("threshold")
     body.drop("labels", "serviceTier", "store")
     body.ignore("model")
     body.seal()
@@ -230,7 +230,7 @@ def count(question: Question, params: Params, facts: Facts) -> object:
         RefusedError: Google would refuse the request, or the server cannot count.
     """
     if facts.count_tokens is None:
-        raise RefusedError(501, "this server cannot count tokens")
+        raise RefusedError(404, "this server cannot count tokens")
     if not facts.knows(params["model"]):
         raise MANNER.unknown_model(params["model"])
     body = MANNER.body_of(question)
@@ -240,7 +240,7 @@ def count(question: Question, params: Params, facts: Facts) -> object:
 
 def models(question: Question, params: Params, facts: Facts) -> object:  # noqa: ARG001 - a row's form
     """Return the list of models."""
-    return {"models": [model_object(name) for name in facts.listed]}
+    return {"models": [model_object(name, facts) for name in facts.listed]}
 
 
 def model(question: Question, params: Params, facts: Facts) -> object:  # noqa: ARG001 - a row's form
@@ -251,11 +251,13 @@ def model(question: Question, params: Params, facts: Facts) -> object:  # noqa: 
     """
     if not facts.knows(params["model"]):
         raise MANNER.unknown_model(params["model"])
-    return model_object(params["model"])
+    return model_object(params["model"], facts)
 
 
-def model_object(name: str) -> dict[str, object]:
-    """Return a model as a list of them has it."""
+def model_object(name: str, facts: Facts) -> dict[str, object]:
+    """Return a model as a list of them has it. Of another server's there is no more to tell than that it generates."""
+    if not facts.lists_own:
+        return {"name": f"models/{name}", "displayName": name, "supportedGenerationMethods": ["generateContent"]}
     return {
         "name": f"models/{name}",
         "version": "1",

@@ -52,8 +52,10 @@ class GeminiFields(Fields):
         return super().word(name, allowed, default)
 
     def objects(self, name: str) -> list[Fields]:
-        one = self.object(name) if isinstance(self.get(name), dict) else None
-        return super().objects(name) if one is None else [one]
+        one = self.get(name)
+        if isinstance(one, dict):
+            return [type(self)(one, self.manner, (*self.at(name), 0), self.leftovers)]
+        return super().objects(name)
 
     def texts(self, name: str, *, or_one: bool = True) -> tuple[str, ...]:
         return super().texts(name, or_one=or_one)

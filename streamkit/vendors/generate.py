@@ -43,6 +43,8 @@ def read(question: Question, params: Params, facts: Facts) -> Reading:  # noqa: 
 
 def asked_by(question: Question) -> Fields:
     """Return the fields of a request, wherever they stand."""
+    if question.value is not None:
+        return PLAIN.body_of(question)
     body = question.body.strip()
     if not body:
         query = Fields(question.query, PLAIN, ())

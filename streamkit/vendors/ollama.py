@@ -35,6 +35,18 @@ OWN: Final = ("suffix", "template", "context", "width", "height", "steps")
 HARMLESS: Final = ("keep_alive", "truncate", "shift", "top_logprobs")
 
 
+MADE_OF: Final[Mapping[str, str | list[str]]] = {
+    "format": "gguf",
+    "family": "mock",
+    "families": ["mock"],
+    "parameter_size": "7B",
+    "quantization_level": "Q4_0",
+}
+
+NEVER: Final = "0001-01-01T00:00:00Z"
+"""Go's time that is none."""
+
+
 def read_chat(question: Question, params: Params, facts: Facts) -> object:  # noqa: ARG001 - a row's form
     """Return what is asked at `/api/chat`, or that the model is loaded.
 
@@ -207,23 +219,20 @@ def tags(question: Question, params: Params, facts: Facts) -> object:  # noqa: A
 
 
 def model_object(name: str, facts: Facts) -> dict[str, object]:
-    """Return a model as the list has it. Its size and digest are made up, and always the same."""
-    full = name if ":" in name else f"{name}:latest"
-    digest = sha256(full.encode()).hexdigest()
+    """Return a model as the list has it. What it is made of is made up, and always the same.
+
+    Of another server's model it is left empty, as Go leaves what it does not know. The digest is there: clients show
+    its beginning, and Ollama's own fails where there is none.
+    """
+    full = name if ":" in name or not facts.lists_own else f"{name}:latest"
+    made_of = MADE_OF if facts.lists_own else {key: type(value)() for key, value in MADE_OF.items()}
     return {
         "name": full,
         "model": full,
-        "modified_at": rfc3339(facts.created_ns),
-        "size": 4_000_000_000,
-        "digest": digest,
-        "details": {
-            "parent_model": "",
-            "format": "gguf",
-            "family": "mock",
-            "families": ["mock"],
-            "parameter_size": "7B",
-            "quantization_level": "Q4_0",
-        },
+        "modified_at": rfc3339(facts.created_ns) if facts.lists_own else NEVER,
+        "size": 4_000_000_000 if facts.lists_own else 0,
+        "digest": sha256(full.encode()).hexdigest(),
+        "details": {"parent_model": "", **made_of},
     }
 
 

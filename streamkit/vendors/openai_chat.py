@@ -18,7 +18,7 @@ from streamkit.vendors.openai_tools import effort_of, form_of, tool_choice_of, t
 from streamkit.vendors.question import Question, RefusedError
 from streamkit.vendors.reading import Reading
 
-__all__ = ["ENDPOINTS", "include_usage_of", "stop_of"]
+__all__ = ["COMPATIBLE", "ENDPOINTS", "include_usage_of", "stop_of"]
 
 HARMLESS: Final = (
     *("user", "metadata", "service_tier", "safety_identifier", "verbosity"),
@@ -26,8 +26,9 @@ HARMLESS: Final = (
 )
 """Fields without which the answer is the same: for whom it is, what it costs, and how long it would rather be."""
 
-OTHERS: Final = (
-    *("min_p", "top_a", "typical_p", "repetition_penalty", "enable_thinking", "thinking", "chat_template_kwargs"),
+COMPATIBLE: Final = (
+    *("min_p", "top_a", "typical_p", "repetition_penalty", "repeat_penalty", "repeat_last_n", "skip_special_tokens"),
+    *("enable_thinking", "thinking", "chat_template_kwargs"),
     *("provider", "models", "route", "transforms", "usage", "include_reasoning", "session_id", "cache_prompt"),
 )
 """Such fields of compatible servers (vLLM, llama.cpp, OpenRouter). OpenAI's own would refuse them, and clients that are
@@ -70,7 +71,7 @@ def read(question: Question, params: Params, facts: Facts) -> Reading:
     request.reasoning = reasoning_of(body)
     request.response_format = form_of(body.object("response_format"), "json_schema")
     body.drop("store", usual=(False,))
-    body.drop(*HARMLESS, *OTHERS)
+    body.drop(*HARMLESS, *COMPATIBLE)
     for name, (what, usual) in REFUSED.items():
         body.refuse(name, what, usual)
     body.seal()

@@ -12,7 +12,7 @@ from streamkit.dialects.requests import ChatMessage, ChatRequest
 from streamkit.vendors.endpoint import Endpoint, Facts, Params
 from streamkit.vendors.fields import Fields
 from streamkit.vendors.openai import MANNER, take_draws, take_sampling
-from streamkit.vendors.openai_chat import include_usage_of, stop_of
+from streamkit.vendors.openai_chat import COMPATIBLE, include_usage_of, stop_of
 from streamkit.vendors.question import Question, RefusedError
 from streamkit.vendors.reading import Reading
 
@@ -47,7 +47,7 @@ def read(question: Question, params: Params, facts: Facts) -> Reading:
         body.refuse("prompt", "tokens of another model have other numbers")
     elif len(prompts) > 1:
         body.refuse("prompt", "several prompts at once cannot be translated")
-    body.drop("user")
+    body.drop("user", *COMPATIBLE)
     body.refuse("suffix", "a text after the answer cannot be translated", ("",))
     body.refuse("echo", "the prompt cannot be had back with the answer", (False,))
     body.refuse("logprobs", "the probabilities of tokens cannot be translated")

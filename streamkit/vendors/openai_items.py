@@ -28,6 +28,9 @@ ROLES: Final[dict[str, Role]] = {
 KINDS: Final = frozenset({"message", "reasoning", "function_call", "function_call_output"})
 """The types of items that there are neutral words for."""
 
+REFERENCE_HELP: Final = "a client that is told not to store answers (`store` is false) sends the items themselves"
+"""The AI SDK refers to them otherwise, from its second step on."""
+
 OWN_WORDS: Final = ("id", "status", "phase")
 """What the vendor's own server knows an item by, and how far it got."""
 
@@ -65,7 +68,8 @@ class Conversation:
         else:
             self._turn = None
         if kind not in KINDS:
-            item.refuse_all(f"items of type {kind[:64]!r} cannot be translated")
+            what = f"items of type {kind[:64]!r} cannot be translated"
+            item.refuse_all(f"{what}; {REFERENCE_HELP}" if kind == "item_reference" else what)
             return
         item.ignore(*OWN_WORDS)
         item.seal()

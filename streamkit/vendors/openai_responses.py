@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from streamkit.dialects.openai_responses_records import FAMILY
+from streamkit.dialects.request_openai_responses import MIN_OUTPUT_TOKENS
 from streamkit.dialects.requests import ChatMessage, ChatRequest, Tool
 from streamkit.vendors.endpoint import Endpoint, Facts, Params
 from streamkit.vendors.fields import Fields
@@ -22,9 +23,6 @@ from streamkit.vendors.reading import Reading
 __all__ = ["ENDPOINTS"]
 
 MANNER: Final = RESPONSES_MANNER
-
-MIN_OUTPUT_TOKENS: Final = 16
-"""OpenAI refuses less."""
 
 IDLE_CHOICES: Final = ("auto", "none")
 """The choices that a response may make without tools; a chat may not."""

@@ -17,6 +17,7 @@ class Question:
         path: percent-decoded, without the query.
         query: the parameters; of one that comes twice, the last.
         headers: names in lower case; of one that comes twice, the values joined by ", ".
+        value: what the body says, where it has been decoded already, as out of an envelope; the body is empty then.
     """
 
     method: str
@@ -24,6 +25,7 @@ class Question:
     query: Mapping[str, str] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    value: object = None
 
 
 class RefusedError(Exception):

@@ -22,6 +22,7 @@ from streamkit.dialects.events import (
 )
 from streamkit.dialects.jsonprogress import JSONProgress
 from streamkit.dialects.lifecycle import Lifecycle
+from streamkit.dialects.registry import DIALECTS
 from streamkit.errors import EncodeError
 from tests.dialects.neutral import whole_of
 from tests.dialects.strategies import streams
@@ -201,3 +202,16 @@ def test_progress_follows_brackets_and_strings(pieces: list[str], complete: bool
     for character in "".join(pieces):
         whole.feed(character)
     assert whole.complete is complete
+
+
+@pytest.mark.parametrize("target", ["ollama-chat", "ollama-generate", "gemini", "anthropic"])
+def test_more_arguments_than_may_be_held_end_in_the_targets_error(target: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    encoder = DIALECTS[target].encoder()
+    assert encoder._arranger is not None
+    monkeypatch.setattr(encoder._arranger, "_limit_bytes", 100)
+    events: list[Event] = [Start(), A, B, *[ToolArgs(1, "x" * 60)] * 3]
+    with pytest.raises(EncodeError) as caught:
+        encoder.feed_many(events)
+    written = b"".join(caught.value.items)  # type: ignore[arg-type]  # they are the encoder's bytes
+    assert b"tool arguments would have to be held" in written
+    assert encoder.over

@@ -6,14 +6,17 @@ Each test says in its name what went wrong, and cites where.
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import pytest
 
 from streamkit.dialects.convert import Converter, decoder_of
 from streamkit.dialects.events import End, Error, Event, Finish, PartStart, Reasoning, Text, ToolArgs, Usage
+from streamkit.dialects.message import MessageAccumulator
 from streamkit.dialects.registry import DIALECTS
 from streamkit.errors import DecodeError
+from streamkit.vendors import id_of
 from tests.dialects.wires import convert, decode, lines, records, sse
 
 OLLAMA, GENERATE, CHAT = "ollama-chat", "ollama-generate", "openai-chat"
@@ -124,6 +127,28 @@ def test_each_call_of_ollama_gets_an_index_and_an_id_of_its_own() -> None:
         if "id" in call
     ]
     assert starts == [(n, f"call_chatcmpl-0_0_{n}") for n in range(3)]
+
+
+@pytest.mark.parametrize("target", ["openai-chat", "openai-responses", "anthropic"])
+def test_an_id_that_is_made_for_a_call_is_one_that_every_vendor_takes_back(target: str) -> None:
+    """OpenAI's chat: "string too long ... maximum length 40"; Anthropic: "String should match pattern"."""
+    wire = lines(line({"tool_calls": [CALL] * 12}), last_line())
+    by_answer = []
+    for answer_id in (id_of(target, 1), id_of(target, 2), "resp:a/b.c" + "é" * 99, "x" * 99):
+        converter = Converter(OLLAMA, target, message_id=answer_id)
+        written = b"".join([*converter.feed(wire), *converter.finish()])
+        starts = [event for event in decode(target, written) if isinstance(event, PartStart) and event.kind == "tool"]
+        accumulator = MessageAccumulator()
+        accumulator.feed_many(decode(target, written))
+        message = accumulator.message
+        message.id = answer_id
+        for part in message.tool_calls:
+            part.tool_id = ""
+        document = json.dumps(DIALECTS[target].document(message))
+        ids = [start.tool_id for start in starts]
+        assert all(re.fullmatch(r"[a-zA-Z0-9_-]{1,40}", each) and f'"{each}"' in document for each in ids)
+        by_answer.append(ids)
+    assert len({each for ids in by_answer for each in ids}) == 4 * 12
 
 
 @pytest.mark.parametrize("target", WITH_TOOLS)

@@ -18,7 +18,10 @@ CHATS = requests(conversations(tools=True), tools=True)
 TALKS = requests(conversations(tools=False), tools=False)
 QUESTIONS = requests(PROMPTS, tools=False)
 
-WORDS = {*ChatRequest.__struct_fields__, "message.reasoning", "message.signature", "system.place", "system.role"}
+WORDS = {
+    *ChatRequest.__struct_fields__,
+    *("message.reasoning", "message.signature", "message.prefill", "system.place", "system.role"),
+}
 """What `dropped` may say, once and for all: programs read it."""
 
 fewer = settings(max_examples=settings().max_examples // 2)  # there are many dialects, and each draws its own requests
@@ -96,7 +99,7 @@ def test_openai_responses_understands(request: ChatRequest) -> None:
     assert ask.tool_choice == choice_of(request)
     assert ask.tools_answered == is_answered(request)
     penalties = {"frequency_penalty", "presence_penalty"}
-    assert set(dropped) <= {"top_k", "seed", "stop", "n", "message.reasoning"} | penalties
+    assert set(dropped) <= {"top_k", "seed", "stop", "n", "reasoning", "message.reasoning"} | penalties
 
 
 @fewer

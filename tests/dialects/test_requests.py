@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import time
 from typing import Any
 
@@ -396,15 +397,23 @@ def test_only_openais_reasoning_models_get_the_new_bound(model: str, name: str) 
         ("gpt-5.1", "max", "high", []),
         ("gpt-5.1-codex-max", "max", "xhigh", []),
         ("openai/gpt-5.2", "max", "xhigh", []),
-        ("gpt-5.2", True, "medium", []),
+        ("gpt-5.2", True, None, ["reasoning"]),
+        ("o3", True, None, ["reasoning"]),
     ],
 )
-def test_openais_chat_is_told_no_effort_that_the_model_would_refuse(
+def test_openai_is_told_no_effort_that_the_model_would_refuse(
     model: str, reasoning: bool | str | None, effort: str | None, dropped: list[str]
 ) -> None:
     document = document_of("openai-chat", ask(model=model, reasoning=reasoning, messages=said("x")))
     assert isinstance(document.body, dict)
     assert (document.body.get("reasoning_effort"), document.dropped) == (effort, dropped)
+    items = document_of("openai-responses", ask(model=model, reasoning=reasoning, messages=said("x")))
+    assert isinstance(items.body, dict)
+    told = items.body.get("reasoning")
+    if reasoning is True and model != "gpt-5-chat-latest":
+        assert (told, items.dropped) == ({"effort": "medium", "summary": "auto"}, [])
+    else:
+        assert (told, items.dropped) == (effort and {"effort": effort}, dropped)
 
 
 @pytest.mark.parametrize("dialect", ["openai-chat", "ollama-chat"])
@@ -424,6 +433,15 @@ def test_nothing_but_results_comes_behind_calls(dialect: str) -> None:
     assert [each["role"] for each in written] == roles
     assert written[2]["content"] == "Then.\n\nLast."
     assert [call["id"] for call in written[2]["tool_calls"]] == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize("dialect", ["openai-chat", "openai-responses"])
+def test_an_answer_whose_beginning_is_there_begins_anew_and_that_is_named(dialect: str) -> None:
+    begun = [*said("x"), ChatMessage("assistant", "{")]
+    assert document_of(dialect, ask(messages=begun)).dropped == ["message.prefill"]
+    assert document_of("ollama-chat", ask(messages=begun)).dropped == []
+    assert document_of("anthropic", ask(messages=begun)).dropped == []
+    assert document_of(dialect, ask(messages=[*begun, *said("y")])).dropped == []
 
 
 def test_tens_of_thousands_of_calls_find_their_results_at_once() -> None:
@@ -645,10 +663,63 @@ def test_gemini_thinks_by_levels_or_by_tokens(model: str, reasoning: bool | str,
 
 
 @pytest.mark.parametrize(
-    ("reasoning", "think"), [(True, True), (False, False), ("none", False), ("minimal", "low"), ("max", "max")]
+    ("model", "reasoning", "think"),
+    [
+        ("gpt-oss:20b", True, True),
+        ("gpt-oss:20b", False, False),
+        ("gpt-oss:20b", "none", False),
+        ("hf.co/org/gpt-oss-120b", "minimal", "low"),
+        ("gpt-oss:20b", "xhigh", "high"),
+        ("gpt-oss:20b", "max", "high"),
+        ("hf.co/org/GPT-OSS-20B-GGUF", "medium", "medium"),
+        ("qwen3", "low", True),
+        ("qwen3", "max", True),
+        ("qwen3", "none", False),
+        ("qwen3", True, True),
+        ("qwen3", False, False),
+    ],
 )
-def test_ollama_thinks_by_its_own_levels(reasoning: bool | str, think: object) -> None:
-    assert body_of("ollama-chat", ask(reasoning=reasoning))["think"] == think
+def test_ollama_thinks_by_levels_where_the_model_has_some(model: str, reasoning: bool | str, think: object) -> None:
+    assert body_of("ollama-chat", ask(model=model, reasoning=reasoning))["think"] == think
+    assert body_of("ollama-generate", ask(model=model, reasoning=reasoning, messages=said("x")))["think"] == think
+    assert "think" not in body_of("ollama-chat", ask(model=model))
+
+
+@pytest.mark.parametrize(("bound", "written"), [(1, 16), (15, 16), (16, 16), (17, 17), (None, None)])
+def test_responses_have_no_bound_below_the_least(bound: int | None, written: int | None) -> None:
+    assert body_of("openai-responses", ask(max_tokens=bound)).get("max_output_tokens") == written
+
+
+@pytest.mark.parametrize("call_id", ["functions.f:0", "toolu é", "call_" + "x" * 60])
+def test_ids_that_anthropic_refuses_get_others_for_calls_and_results_alike(call_id: str) -> None:
+    calls = [ToolCall(each, "f") for each in (call_id, "functions_f_0", "toolu__", "b")]
+    results = [ChatMessage("tool", each.id, tool_call_id=each.id) for each in calls[::-1]]
+    body = body_of("anthropic", ask(messages=[*said("x"), ChatMessage("assistant", "", calls), *results]))
+    used = [block["id"] for block in body["messages"][1]["content"]]
+    assert [block["tool_use_id"] for block in body["messages"][2]["content"]] == used[::-1]
+    assert used[1:] == ["functions_f_0", "toolu__", "b"]
+    assert len({*used}) == 4
+    assert all(re.fullmatch("[a-zA-Z0-9_-]{1,64}", each) for each in used)
+
+
+def test_ids_that_come_again_get_others_for_anthropic() -> None:
+    """Servers that count the calls of each answer anew give them; Anthropic: "`tool_use` ids must be unique"."""
+    turns = [("a", "f", "0"), ("call_0", "f", "1"), ("call_0", "f", "2"), ("call_0", "g", "3"), ("a:b", "f", "4")]
+    messages = said("x")
+    for call_id, name, result in turns:
+        messages.append(ChatMessage("assistant", "", [ToolCall(call_id, name)]))
+        messages.append(ChatMessage("tool", result, tool_call_id=call_id, tool_name=name))
+    blocks = [turn["content"][0] for turn in body_of("anthropic", ask(messages=messages))["messages"][1:]]
+    used = [block["id"] for block in blocks[::2]]
+    assert used == ["a", "call_0", "call_0_2", "call_0_3", "a_b"]
+    results = [(block["tool_use_id"], block["content"]) for block in blocks[1::2]]
+    assert results == list(zip(used, "01234", strict=True))
+    both = [ToolCall("c", "f"), ToolCall("c", "g")]
+    parts = [ChatMessage("tool", each, tool_name=each) for each in "gf"]
+    body = body_of("anthropic", ask(messages=[*said("x"), ChatMessage("assistant", "", both), *parts]))
+    assert [block["id"] for block in body["messages"][1]["content"]] == ["c", "c_2"]
+    told = [(block["tool_use_id"], block["content"]) for block in body["messages"][2]["content"]]
+    assert told == [("c_2", "g"), ("c", "f")]
 
 
 def test_responses_show_thoughts_only_for_a_plain_yes() -> None:

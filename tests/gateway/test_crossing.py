@@ -80,11 +80,17 @@ def test_a_key_is_found_wherever_an_sdk_puts_it() -> None:
 
 def test_a_requests_id_is_told_where_the_clients_sdk_looks_for_it() -> None:
     from_anthropic = [("request-id", "r"), ("Content-Type", "text/event-stream"), ("X-Own", "1")]
-    assert answer_headers(from_anthropic, "openai") == [("request-id", "r"), ("X-Own", "1"), ("x-request-id", "r")]
+    assert answer_headers(from_anthropic, "openai") == [("request-id", "r"), ("x-request-id", "r")]
     from_openai = [("x-request-id", "r"), ("openai-version", "1"), ("Set-Cookie", "a=1")]
     assert answer_headers(from_openai, "anthropic") == [("x-request-id", "r"), ("request-id", "r")]
     assert answer_headers(from_openai, "ollama") == [("x-request-id", "r")]
     assert answer_headers([], "openai") == []
+
+
+def test_what_means_something_on_the_way_stays_behind() -> None:
+    odd = ["X-Accel-Redirect", "Clear-Site-Data", "WWW-Authenticate", "X-Streamkit-Dropped", "openai-organization"]
+    kept = [("Retry-After", "1"), ("x-ratelimit-limit-tokens", "2"), ("anthropic-ratelimit-tokens-reset", "3")]
+    assert answer_headers([*((name, "x") for name in odd), *kept], "gemini") == kept
 
 
 def test_what_concerns_one_connection_stays() -> None:
@@ -97,6 +103,7 @@ def test_a_models_name_is_all_that_changes_in_a_body() -> None:
     assert json.loads(renamed_body(body, config(a="b"))) == {"model": "b", "odd": [1, 2.5], "x": None}
     for same in (b'{"model": "c"}', b"not json", b"[]", b'{"model": 1}', b"{}", b""):
         assert renamed_body(same, config(a="b")) == same
+    assert renamed_body(b"{}", config(**{"*": "d"})) == b'{"model":"d"}'
     assert renamed_body(b'{"model":"c"}', config(**{"*": "d"})) == b'{"model":"d"}'
 
 

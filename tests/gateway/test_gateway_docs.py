@@ -64,8 +64,10 @@ TOOL = Tool("f")
 WEATHER = ToolCall("call_1", "f", "{}")
 
 SYSTEM_LATER = [ChatMessage("user", "Hi"), ChatMessage("system", "Be brief.")]
-THOUGHTS = [ChatMessage("user", "Hi"), ChatMessage("assistant", "Hm.", reasoning="I think")]
-SEALED = [ChatMessage("user", "Hi"), ChatMessage("assistant", "Hm.", reasoning="I think", signature="c2lnbmVk")]
+ASKED = ChatMessage("user", "Hi")
+THOUGHTS = [ASKED, ChatMessage("assistant", "Hm.", reasoning="I think"), ASKED]
+SEALED = [ASKED, ChatMessage("assistant", "Hm.", reasoning="I think", signature="c2lnbmVk"), ASKED]
+PREFILLED = [ASKED, ChatMessage("assistant", "{")]
 CALLED = [
     *(ChatMessage("user", "Hi"), ChatMessage("assistant", "", tool_calls=[WEATHER])),
     ChatMessage("tool", "done", tool_call_id="call_1"),
@@ -91,6 +93,7 @@ PROBES: Final[Mapping[str, tuple[str, dict[str, Any]]]] = {
     "whether, or how hard, to think": ("reasoning", {"reasoning": "high"}),
     "earlier thoughts": ("message.reasoning", {"messages": THOUGHTS}),
     "earlier thoughts with their seal": ("message.signature", {"messages": SEALED}),
+    "going on from the beginning of an answer": ("message.prefill", {"messages": PREFILLED}),
 }
 """A row of the table, the word that names it, and a request that has it."""
 
@@ -154,6 +157,7 @@ BODIES: Final[Mapping[str, tuple[str, dict[str, Any]]]] = {
     "gemini": ("/v1beta/models/m:generateContent", {"contents": [{"role": "user", "parts": [{"text": "Hi"}]}]}),
     "ollama-chat": ("/api/chat", {"model": "m", "messages": [HI]}),
     "ollama-generate": ("/api/generate", {"model": "m", "prompt": "Hi"}),
+    "ag-ui": ("/agui", {"threadId": "t", "runId": "r", "messages": [HI]}),
 }
 
 VALUES: Final[Mapping[str, object]] = {

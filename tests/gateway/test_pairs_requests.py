@@ -102,7 +102,7 @@ REFUSED: Mapping[str, set[str]] = {
 
 CHANGED: Mapping[tuple[str, str], Mapping[str, object]] = {
     ("reasoning", "ollama-generate"): {"anthropic": "medium"},
-    ("reasoning", "anthropic"): {"ollama-chat": "low", "openai-chat": "low"},
+    ("reasoning", "anthropic"): {"openai-chat": "low", "openai-responses": "low"},
     **{
         ("tool_choice none", sdk): {"ollama-chat": "auto"}
         for sdk in ("openai-chat", "openai-responses", "anthropic", "gemini")
@@ -121,8 +121,10 @@ ROWS = [(sdk, word) for sdk, options in OPTIONS.items() for word in options]
 
 
 def told(request: ChatRequest, field: str, upstream: str) -> object:
-    """Return a field as it can be compared: only OpenAI has names for schemas."""
+    """Return a field as it can be compared: only OpenAI names schemas, and few of Ollama's models have levels."""
     value: object = getattr(request, field)
+    if field == "reasoning" and upstream == "ollama-chat" and isinstance(value, str):
+        return value != "none"
     if isinstance(value, ResponseSchema) and not upstream.startswith("openai"):
         return value.schema
     return value

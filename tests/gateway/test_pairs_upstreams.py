@@ -171,6 +171,21 @@ def test_an_sdk_lists_the_models_that_there_are(sdk: str, upstream: str, owls: P
 
 
 @pytest.mark.parametrize("upstream", UPSTREAMS)
+def test_what_ollamas_sdk_is_listed_can_be_asked(upstream: str, owls: Pairs) -> None:
+    with (
+        gateway_in_thread(owls.mock.url, speaks=upstream, model_map={"gpt": "owl"}) as gateway,
+        ollama_client(gateway.url) as llama,
+    ):
+        names = [f"{model.model}" for model in llama.list().models]
+        assert ("gpt" in names, "owl:latest" in names) == (True, upstream == "ollama-chat")
+        owls.set(say="Owls")
+        for name in names:
+            assert llama.chat(name, [{"role": "user", "content": "?"}]).message.content == "Owls"
+        asked = {f"{entry['model']}" for entry in owls.entries()}
+    assert asked == {each for each in names if each != "gpt"} | {"owl"}
+
+
+@pytest.mark.parametrize("upstream", UPSTREAMS)
 def test_models_have_the_names_that_clients_know(upstream: str, owls: Pairs) -> None:
     with gateway_in_thread(owls.mock.url, speaks=upstream, model_map={"gpt": "owl"}) as gateway:
         assert "gpt" in {f"{name}".removeprefix("models/") for name in listed("openai", gateway.url)}

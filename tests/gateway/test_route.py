@@ -55,6 +55,10 @@ def test_with_a_model_map_the_upstreams_own_dialect_is_only_renamed() -> None:
     assert routed("/v1/chat/completions", a="b").kind == "rename"
     route = routed("/v1beta/models/a:streamGenerateContent?alt=sse", "gemini", a="b")
     assert (route.kind, route.target) == ("rename", "/v1beta/models/b:streamGenerateContent?alt=sse")
+    json = {"Content-Type": "application/json; charset=utf-8"}
+    assert routed("/v1/embeddings", fields=json, a="b").kind == "rename"
+    assert routed("/v1/messages/count_tokens", "anthropic", fields=json, a="b").kind == "rename"
+    assert routed("/v1/audio", fields={"Content-Type": "multipart/form-data"}, a="b").kind == "relay"
 
 
 def test_lists_of_models_are_passed_on_to_the_same_vendor_and_made_for_others() -> None:

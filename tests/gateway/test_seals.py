@@ -170,6 +170,27 @@ def test_the_seal_of_a_call_stands_in_openais_chat_where_google_has_it(is_stream
     assert (part["functionCall"]["name"], part["thoughtSignature"], dropped) == ("f", SEAL, [])
 
 
+@pytest.mark.parametrize(("events", "expected"), [(SIGNED, "thinking"), (HIDDEN, "redacted_thinking")])
+def test_a_page_of_ag_ui_sends_back_one_kind_of_value(events: tuple[Event, ...], expected: str) -> None:
+    stages = Seals("anthropic", "ag-ui") | DIALECTS["ag-ui"].encoder()
+    wire = b"".join(stages.feed_many(whole("anthropic", (*events, *CALL))))
+    records = [json.loads(line[6:]) for line in wire.splitlines() if line.startswith(b"data: ")]
+    (value,) = [record["encryptedValue"] for record in records if "encryptedValue" in record]
+    turns = [
+        {"id": "1", "role": "user", "content": "Hi"},
+        {"id": "2", "role": "reasoning", "content": "Hm.", "encryptedValue": value},
+        {"id": "3", "role": "assistant", "content": "Hello"},
+    ]
+    body = {"threadId": "t", "runId": "r", "state": {}, "messages": turns, "tools": [], "context": []}
+    question = Question("POST", "/agui", {}, {}, json.dumps(body).encode())
+    reading = find(question).read(question, FACTS)
+    assert isinstance(reading, Reading)
+    messages, dropped = unsealed(reading, "anthropic")
+    written: Any = DIALECTS["anthropic"].request(ChatRequest(model="m", messages=[*messages])).body
+    (part,) = sealed_parts("anthropic", written)
+    assert (part["type"], part.get("signature", part.get("data")), dropped) == (expected, SEAL, [])
+
+
 @pytest.mark.parametrize("name", ANSWERS)
 @pytest.mark.parametrize("client", ["anthropic", "openai-responses", "gemini"])
 @pytest.mark.parametrize("other", VENDORS)
@@ -223,6 +244,17 @@ def test_where_nobody_seals_the_writer_drops_it_by_itself() -> None:
     assert (messages, dropped) == (reading.request.messages, [])
     written = DIALECTS["openai-chat"].request(ChatRequest(model="m", messages=[*messages]))
     assert "message.signature" in written.dropped
+
+
+@pytest.mark.parametrize(
+    "extra", [None, {}, {"google": None}, {"google": {"a": 1}}, {"vendor": {"thought_signature": "x"}}]
+)
+def test_what_others_put_beside_a_call_is_passed_over(extra: object) -> None:
+    call = {"id": "c1", "type": "function", "function": {"name": "f", "arguments": "{}"}, "extra_content": extra}
+    document = {"choices": [{"message": {"role": "assistant", "tool_calls": [call]}}]}
+    reading = read("openai-chat", replayed("openai-chat", document))
+    assert reading.leftovers == ()
+    assert not any(message.is_sealed for message in reading.request.messages)
 
 
 # ------------------------------------------------------------------------------------------------------------- the mark

@@ -51,6 +51,7 @@ def test_the_document_of_nothing_has_all_its_fields() -> None:
         "bytes": {"requests": 0, "responses": 0, "reads": 0},
         "times": {"to_head": times, "to_first_byte": times, "total": times},
         "upstream": {"opened": 0, "reused": 0, "idle": 0},
+        "streams": {"open": 0, "begun": 0, "abandoned": 0},
     }
 
 

@@ -267,8 +267,9 @@ async def test_what_is_deleted_ends_with_an_error_and_is_over() -> None:
         assert await place.status(f"GET /streams/{stream_id}/events", f"Last-Event-ID: {number}") == 204
         await place.over()
         assert place.mock.journal[0].left is not None
-        assert await place.status(f"DELETE /streams/{stream_id}") == 204
         assert await place.read(stream_id) == got
+        assert await place.status(f"DELETE /streams/{stream_id}") == 204  # what is over is forgotten
+        assert await place.status(f"GET /streams/{stream_id}/events") == 404
 
 
 async def test_the_gateways_own_headers_and_what_was_dropped_are_told() -> None:

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 from streamkit.client.chat import Chat
 from streamkit.dialects.events import Event, PartStart, Start, Text
 from streamkit.dialects.message import Message
-from streamkit.gateway.stream_answer import AnswerStream
+from streamkit.gateway.stream_answer import STALL_S, AnswerStream
 from streamkit.gateway.stream_buffer import GoneError
 from tests.gateway.readers import VISIBLE
 from tests.gateway.streaming import ENVELOPE, FRAME, RETRY, Place, events_of, in_memory, text_of, wire
@@ -120,12 +120,14 @@ async def test_one_stream_too_many_is_told_when_to_come_back() -> None:
         assert [await status_of(place, each) for each in (first, third)] == [200, 200]
 
 
-async def test_the_oldest_finished_stream_makes_room_and_none_that_is_read() -> None:
+async def test_the_oldest_stream_that_was_read_makes_room_and_none_that_is_read_or_was_not() -> None:
     words = "word " * 50
     async with in_memory({"say": words}, pipe_bytes=500, max_streams=3) as place:
         ids = [await place.post() for _ in range(3)]
         await trio.testing.wait_all_tasks_blocked()
         slow = await place.begin(ids[0])  # takes nothing more
+        assert await place.status("POST /streams", body=ENVELOPE) == 503  # nobody has had the other two yet
+        await place.read(ids[1])
         newer = await place.post()
         assert [await status_of(place, each) for each in (*ids, newer)] == [200, 404, 200, 200]
         got, ending = await slow.rest()
@@ -150,7 +152,55 @@ async def test_what_nobody_reads_stops_the_upstream_and_loses_nothing() -> None:
         assert await status_of(place, stream_id) == 410  # whose beginning is not kept any more
 
 
-async def test_a_reader_that_falls_behind_is_cut_off_and_told_that_it_is_too_late() -> None:
+async def test_the_slower_of_two_readers_is_waited_for_as_long_as_it_moves(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    async with in_memory({**LONG, "gate": "held@after-head"}, stream_buffer_bytes=10_000, pipe_bytes=4000) as place:
+        stream_id = await place.post()
+        slow, fast = await place.begin(stream_id), await place.begin(stream_id)
+        place.mock.gates.open("held")
+        taken = bytearray()
+        async with trio.open_nursery() as nursery:
+
+            async def read_slowly() -> None:
+                while (data := await slow.stream.receive_some(3000)) != b"":
+                    taken.extend(data)
+                    if taken.endswith(b"0\r\n\r\n"):
+                        return
+                    await trio.sleep(STALL_S - 1)
+
+            nursery.start_soon(read_slowly)
+            got, ending = await fast.rest()
+        assert (text_of(got).count("x"), ending) == (WORDS, "complete")
+        assert taken.count(b'"text":"x') + taken.count(b'"text":" x') >= WORDS * 0.9  # the rest lies across chunks
+        assert {each.outcome for each in place.records} == {"ok"}
+
+
+async def test_what_a_reader_has_not_acknowledged_is_kept(autojump_clock: trio.testing.MockClock) -> None:
+    async with in_memory({**LONG, "gate": "held@after-head"}, stream_buffer_bytes=10_000, pipe_bytes=50_000) as place:
+        stream_id = await place.post()
+        client = await place.begin(stream_id)  # takes nothing, and what is on its way is more than the bound
+        place.mock.gates.open("held")
+        await trio.sleep(10 * STALL_S)
+        assert place.mock.journal[0].outcome == "running"
+        client.stream.abort()
+        await trio.testing.wait_all_tasks_blocked()
+        assert text_of(await place.read(stream_id)).count("x") == WORDS
+
+
+async def test_who_takes_nothing_for_the_idle_time_is_given_up(autojump_clock: trio.testing.MockClock) -> None:
+    async with in_memory(LONG, pipe_bytes=1000, idle_timeout_s=20, stream_grace_s=1000) as place:
+        stream_id = await place.post()
+        client = await place.begin(stream_id)
+        await trio.sleep(21)
+        assert place.records[-1].detail == "the reader took nothing for 20 s"
+        assert (await client.rest())[1] in VISIBLE
+        assert text_of(await place.read(stream_id)).count("x") == WORDS
+
+
+async def test_a_reader_that_falls_behind_is_cut_off_and_told_that_it_is_too_late(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
     async with in_memory({**LONG, "gate": "held@after-head"}, stream_buffer_bytes=10_000) as place:
         stream_id = await place.post()
         slow, fast = await place.begin(stream_id), await place.begin(stream_id)
@@ -255,7 +305,8 @@ async def test_a_mistake_in_reading_ends_the_one_stream_and_is_logged(caplog: py
         await trio.testing.wait_all_tasks_blocked()
         assert stream.is_over
         error = events_of(stream.rest(stream.enter(0)))[-1][1]
-        assert error == {"streamkit": "error", "message": "the gateway failed", "type": "internal"}
+        told = {"streamkit": "error", "message": "the gateway failed", "type": "internal_error", "status": 500}
+        assert error == told
         nursery.cancel_scope.cancel()
     assert "reading a stream failed" in caplog.text
 

@@ -160,6 +160,64 @@ async def test_the_gateways_own_key_stays_and_the_upstreams_takes_its_place() ->
     assert head.all("x-api-key") == ["clients-own"]
 
 
+@pytest.mark.parametrize("sent", [("Authorization", "Bearer for-us"), ("api-key", "for-us"), ("?key", "for-us")])
+@pytest.mark.parametrize(
+    ("speaks", "path", "name"),
+    [
+        ("anthropic", "/v1/messages", "x-api-key"),
+        ("gemini", "/v1beta/models/m:generateContent", "x-goog-api-key"),
+    ],
+)
+async def test_on_the_upstreams_own_paths_its_key_goes_where_its_vendor_looks_for_it(
+    speaks: str, path: str, name: str, sent: tuple[str, str]
+) -> None:
+    async with standing(speaks=speaks, api_key="for-us", upstream_key="for-them") as stand:
+        target = f"{path}?key=for-us" if sent[0] == "?key" else path
+        _, _, head = await exchange(stand, request("POST", target, [] if sent[0] == "?key" else [sent], b"{}"))
+    assert head.all(name) == ["for-them"]
+    assert head.line == f"POST {path} HTTP/1.1"
+    assert "for-us" not in str(head.fields)
+
+
+async def test_a_client_without_the_key_is_told_so_in_its_own_form() -> None:
+    async with before_ollama(api_key="for-us") as stand:
+        head, data, _ = await (await stand.client()).ask(request("POST", "/api/chat", (), b"{}"))
+        assert (head.status, type(json.loads(data)["error"])) == (401, str)
+        head, data, _ = await (await stand.client()).ask(request("POST", "/v1beta/models/m:generateContent", (), b"{}"))
+        assert (head.status, json.loads(data)["error"]["code"]) == (401, 401)
+
+
+async def test_a_client_of_the_upstreams_own_dialect_is_told_of_failures_in_it() -> None:
+    async with standing(speaks="anthropic") as stand:
+        assert stand.upstream is not None
+        await stand.upstream.aclose()
+        head, data, _ = await (await stand.client()).ask(request("POST", "/v1/messages", (), b"{}"))
+        assert (head.status, json.loads(data)["type"]) == (502, "error")
+
+
+async def test_a_model_that_cannot_think_is_asked_once_more_without() -> None:
+    refusal = b'{"error":"\\"m\\" does not support thinking"}'
+    async with before_ollama() as stand:
+        client, server, _ = await exchange(stand, ask({**OPENAI, "reasoning_effort": "high"}))
+        asked, _ = await server.rest()
+        assert json.loads(asked)["think"]
+        await server.send(
+            head_bytes("length", len(refusal), [("Content-Type", "application/json")], "400 No") + refusal
+        )
+        _, asked = await server.request()
+        assert "think" not in json.loads(asked)
+        await server.send(head_bytes("chunked", 0, NDJSON) + framed("chunked", DONE) + b"0\r\n\r\n")
+        head = await client.head("POST")
+        assert (head.status, head.get("x-streamkit-dropped")) == (200, "reasoning")
+        await client.rest()
+
+
+async def test_an_answer_without_a_body_is_none() -> None:
+    async with before_ollama() as stand:
+        head, told = await refused_with(stand, b"HTTP/1.1 204 No Content\r\n\r\n")
+        assert (head.status, "204" in told["error"]["message"]) == (502, True)
+
+
 async def test_what_was_left_behind_is_named() -> None:
     body = {**OPENAI, "user": "u", "parallel_tool_calls": False}
     async with before_ollama() as stand:
@@ -199,6 +257,10 @@ async def test_a_request_that_names_no_model_gets_the_one_that_the_gateway_has_f
     async with before_ollama(model_map={"*": "qwen3"}) as stand:
         client = await stand.client()
         await client.send(data)
+        _, body = await (await stand.server()).request()
+        assert json.loads(body)["model"] == "qwen3"
+        client = await stand.client()
+        await client.send(ask({"messages": OPENAI["messages"]}))
         _, body = await (await stand.server()).request()
         assert json.loads(body)["model"] == "qwen3"
 
@@ -557,6 +619,18 @@ async def test_a_head_gets_a_head_and_nobody_is_asked(target: str) -> None:
         assert (await client.rest())[1] == "complete"
         assert (await client.head()).get("content-type") == "application/json"
         assert stand.gateway.pool.opened == 0
+
+
+@pytest.mark.parametrize("path", ["/chat", "/agui"])
+async def test_an_event_source_that_comes_back_by_itself_does_not_ask_again(path: str) -> None:
+    async with before_ollama(model_map={"*": "m"}) as stand:
+        client, server, _ = await begun(stand, request("GET", f"{path}?prompt=hi"))
+        await server.send(framed("chunked", token("x") + DONE) + b"0\r\n\r\n")
+        data, ending = await client.rest()
+        assert (data[:7], ending) == (b"id: 1\n\n", "complete")
+        head, _, _ = await (await stand.client()).ask(request("GET", f"{path}?prompt=hi", [("Last-Event-ID", "1")]))
+        assert head.status == 204
+        assert stand.gateway.pool.opened == 1
 
 
 SECRET = "sk-very-secret-key-1"  # noqa: S105 - it is made up

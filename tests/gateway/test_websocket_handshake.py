@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamkit.gateway.websocket_handshake import accept_head, chosen_protocol, handshake_refusal, key_in
+from streamkit.gateway.websocket_handshake import accept_head, chosen_protocol, handshake_refusal, keys_in
 from streamkit.http.exchange import Request
 from streamkit.http.head import read_request, split_target
 from tests.gateway.websocket_peers import ACCEPT, Stage, opening, standing
@@ -52,6 +52,7 @@ def test_what_real_clients_send_is_understood_and_no_extension_agreed_to(fields:
     ("data", "status"),
     [
         (opening().replace(b"GET", b"POST"), 405),
+        (opening().replace(b"GET", b"HEAD"), 405),
         (opening().replace(b"HTTP/1.1", b"HTTP/1.0"), 426),
         (opening(Upgrade=None), 426),
         (opening(Upgrade="h2c"), 426),
@@ -69,9 +70,12 @@ def test_everything_else_is_refused(data: bytes, status: int) -> None:
     refusal = handshake_refusal(asked(data))
     assert refusal is not None
     assert refusal.status == status
-    head, _, body = refusal.response.partition(b"\r\n\r\n")
-    assert body == refusal.reason.encode() + b"\n"
-    assert b"Content-Length: %d\r\n" % len(body) in head
+    request = asked(data)
+    head, _, body = refusal.response(request, [("Vary", "Origin")]).partition(b"\r\n\r\n")
+    whole = refusal.reason.encode() + b"\n"
+    assert body == (b"" if request.method == "HEAD" else whole)
+    assert b"Content-Length: %d\r\n" % len(whole) in head
+    assert b"\r\nVary: Origin\r\n" in head
     assert (b"Sec-WebSocket-Version: 13\r\n" in head) == (status == 426)
     assert (b"Upgrade: websocket\r\n" in head) == (status == 426)
 
@@ -143,16 +147,21 @@ def test_the_protocol_is_spoken_where_it_is_offered() -> None:
     ],
 )
 def test_a_key_among_the_protocols(offered: str, key: str | None) -> None:
-    assert key_in(offering(offered)) == key
+    found = [*keys_in(offering(offered))]
+    assert found[-1:] == ([] if key is None else [key])
 
 
 def test_where_nothing_is_offered_there_is_no_key() -> None:
-    assert key_in(asked(opening())) is None
+    assert [*keys_in(asked(opening()))] == []
 
 
 @given(st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1))
 def test_any_key_can_be_sent_encoded(key: str) -> None:
     token = base64.urlsafe_b64encode(key.encode()).decode().rstrip("=")
-    found = key_in(offering(f"streamkit, streamkit.key.{token}"))
-    assert found is not None
+    *_, found = keys_in(offering(f"streamkit, streamkit.key.{token}"))
     assert found.encode("latin-1") == key.encode()
+
+
+def test_a_key_that_can_be_read_in_two_ways_is_told_in_both_and_so_are_all_that_are_offered() -> None:
+    offered = offering("streamkit, streamkit.key.wrong!, streamkit.key.c2VjcmV0")
+    assert [*keys_in(offered)] == ["wrong!", "c2VjcmV0", "secret"]

@@ -10,6 +10,7 @@ from typing import Any
 import trio
 import trio.testing
 
+from streamkit.codecs.jsontext import JSONTextError, decode_checked
 from streamkit.dialects.events import End, Event, Finish, PartEnd, PartStart, Start
 from streamkit.gateway.record import Record
 from streamkit.gateway.websocket import serve_websocket
@@ -19,6 +20,7 @@ from streamkit.http.memory import memory_pair
 from streamkit.http.server import serve_connection
 from streamkit.http.stream import WireStream
 from streamkit.io.items import Items
+from streamkit.vendors.envelope import NoJSONError
 
 __all__ = [
     "BINARY",
@@ -180,6 +182,10 @@ class Upstream(Items[Event]):
 
     @asynccontextmanager
     async def ask(self, question: bytes) -> AsyncIterator[Items[Event]]:
+        try:
+            decode_checked(question)
+        except JSONTextError as error:
+            raise NoJSONError(400, f"it is no JSON: {error}") from None
         self.asked.append(question)
         self._note("asked")
         try:

@@ -6,6 +6,7 @@ makes one request of those that mean the same to everybody.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
@@ -221,11 +222,22 @@ def projected(dialect: str, request: ChatRequest, document: RequestDocument) -> 
         left.response_format = ResponseSchema(left.response_format.schema)
     if left.reasoning is not None:
         left.reasoning = says.efforts.get(left.reasoning, left.reasoning)
-    if dialect == "openai-chat" and asked is not None:
-        left.reasoning = CHAT_EFFORTS.get(left.model, CLIPPED).get(asked, None if isinstance(asked, bool) else asked)
+    if dialect in {"openai-chat", "openai-responses"} and asked is not None:
+        left.reasoning = OPENAIS_EFFORTS.get(left.model, CLIPPED).get(asked, None if isinstance(asked, bool) else asked)
+        if dialect == "openai-responses" and asked is True and left.model != "gpt-4o":
+            left.reasoning = True  # thoughts are shown there, so yes has a word
+    if dialect.startswith("ollama") and isinstance(left.reasoning, str):
+        left.reasoning = True  # no model that is drawn has levels
     if dialect == "anthropic":
         bound(left, document)
+        left.messages = [with_plain_ids(message) for message in left.messages]
     return left, named
+
+
+def with_plain_ids(message: ChatMessage) -> ChatMessage:
+    """Return the message with ids that Anthropic takes; none that are drawn become the same."""
+    calls = [replace(call, id=re.sub(r"[^\w-]", "_", call.id, flags=re.ASCII)) for call in message.tool_calls]
+    return replace(message, tool_calls=calls, tool_call_id=re.sub(r"[^\w-]", "_", message.tool_call_id, flags=re.ASCII))
 
 
 def pick(left: ChatRequest) -> set[str]:
@@ -304,9 +316,9 @@ AGENTS: Final = frozenset(
 NO_TOOLS: Final = frozenset({"parallel_tool_calls"})
 
 CLIPPED: Final[Mapping[bool | str, bool | str | None]] = {"minimal": "low", "xhigh": "high", "max": "high"}
-CHAT_EFFORTS: Final[Mapping[str, Mapping[bool | str, bool | str | None]]] = {
-    "gpt-5-mini": {True: "medium", False: "minimal", "xhigh": "high", "max": "high"},
-    "o3": {**CLIPPED, True: "medium", False: "low"},
+OPENAIS_EFFORTS: Final[Mapping[str, Mapping[bool | str, bool | str | None]]] = {
+    "gpt-5-mini": {False: "minimal", "xhigh": "high", "max": "high"},
+    "o3": {**CLIPPED, False: "low"},
     "gpt-4o": dict.fromkeys((True, False, *EFFORTS)),
 }
 """What becomes of an effort for those of OpenAI's models that think, and for one that does not."""
@@ -318,6 +330,7 @@ SAYS: Final[Mapping[str, Says]] = {
     "openai-chat": Says(frozenset({"top_k"}), perhaps=("reasoning",), has_usage=True, has_names=True),
     "openai-responses": Says(
         frozenset({"top_k", "seed", "stop", "n", *PENALTIES}),
+        perhaps=("reasoning",),
         thoughts=SEALED,
         seals="one",
         has_names=True,
@@ -346,10 +359,9 @@ SAYS: Final[Mapping[str, Says]] = {
         moves="system.place",
         shape=as_gemini,
     ),
-    "ollama-chat": Says(NO_TOOLS | {"n"}, thoughts=ALWAYS, efforts={"minimal": "low", "xhigh": "high"}, picks=True),
+    "ollama-chat": Says(NO_TOOLS | {"n"}, thoughts=ALWAYS, picks=True),
     "ollama-generate": Says(
         frozenset({"n"}),
-        efforts={"minimal": "low", "xhigh": "high"},
         picks=True,
         moves="system.place",
         shape=as_prompt,

@@ -546,7 +546,7 @@ BODY_DROPPED: dict[str, object] = {"labels": {"a": "b"}, "serviceTier": "flex", 
 BODY_REFUSED: dict[str, object] = {
     "cachedContent": "cachedContents/1",
     "modelArmorConfig": {},
-    "safetySettings": [{"category": "HARM_CATEGORY_HARASSMENT", "threshold": "BLOCK_ONLY_HIGH"}],
+    "safetySettings": [{"category": "HARM_CATEGORY_HARASSMENT", "threshold": "BLOCK_LOW_AND_ABOVE"}],
 }
 
 NEVER_SENT = {"httpOptions", "shouldReturnHttpResponse", "automaticFunctionCalling"}
@@ -571,8 +571,9 @@ def test_every_parameter_that_the_sdk_knows_is_placed() -> None:
 def test_what_asks_for_nothing_is_no_matter() -> None:
     config = {"responseModalities": ["TEXT"], "responseLogprobs": False}
     assert left_in(reading(DOCUMENT, body(generationConfig=config))) == []
-    off = [{"category": "HARM_CATEGORY_HARASSMENT", "threshold": "BLOCK_NONE"}]
-    assert left_in(reading(DOCUMENT, body(safetySettings=off))) == [("safetySettings.0.threshold", None)]
+    for threshold in ("BLOCK_NONE", "OFF", "block_only_high", "BLOCK_MEDIUM_AND_ABOVE"):
+        setting = {"category": "HARM_CATEGORY_HARASSMENT", "threshold": threshold}
+        assert left_in(reading(DOCUMENT, body(safetySettings=setting))) == [("safetySettings.0.threshold", None)]
 
 
 def test_every_tool_that_the_sdk_knows_but_functions_is_googles_own() -> None:

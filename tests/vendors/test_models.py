@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
+from datetime import UTC, datetime
+from typing import Any
 
+import ollama
 import pytest
 
 from streamkit.errors import DecodeError
 from streamkit.vendors import Facts, find
 from streamkit.vendors.models import LISTING, MAX_MODELS, models_in, models_path
 from streamkit.vendors.question import Question
+from tests.vendors.asking import answer, question
 
 LISTS: dict[str, tuple[str, object, list[str]]] = {
     "ollama-chat": (
@@ -53,6 +58,23 @@ def test_our_own_lists_can_be_read(dialect: str) -> None:
     asked = Question("GET", models_path(dialect).partition("?")[0], headers=headers)
     listed = find(asked).read(asked, Facts(models=("a:latest", "b:latest")))
     assert models_in(dialect, json.dumps(listed).encode()) == ["a:latest", "b:latest"]
+    listed = find(asked).read(asked, Facts(models=("gpt-4o", "b:7b"), lists_own=False))
+    assert models_in(dialect, json.dumps(listed).encode()) == ["gpt-4o", "b:7b"]
+
+
+def test_of_another_servers_models_nothing_is_made_up() -> None:
+    facts = Facts(models=("gpt-4o",), created_ns=5, lists_own=False)
+    tags: Any = answer(question("GET", "/api/tags"), facts)
+    (model,) = ollama.ListResponse(**tags).models
+    assert (model.model, model.size) == ("gpt-4o", 0)
+    assert re.fullmatch("[0-9a-f]{64}", model.digest or "")
+    assert model.modified_at == datetime(1, 1, 1, tzinfo=UTC)
+    assert model.details is not None
+    assert not any(model.details.model_dump().values())
+    listed: Any = answer(question("GET", "/v1beta/models"), facts)
+    (told,) = listed["models"]
+    assert told == {"name": "models/gpt-4o", "displayName": "gpt-4o", "supportedGenerationMethods": ["generateContent"]}
+    assert answer(question("GET", "/v1beta/models/gpt-4o"), facts) == told
 
 
 def test_a_name_that_comes_twice_is_one_model() -> None:
