@@ -147,7 +147,8 @@ def command(**options: Any) -> NoReturn:  # noqa: ANN401 - click's, by name
 
     With --speaks clients of any vendor can ask it: /v1/chat/completions, /v1/messages, /api/chat and all that
     `mockserver endpoints` has are read, asked in the upstream's dialect, and answered in the client's, as the tokens
-    come. What that dialect cannot be asked for is refused, or named in X-Streamkit-Dropped.
+    come. What that dialect cannot be asked for is refused, or named in X-Streamkit-Dropped. Two ways to ask are its own:
+    GET /ws is a WebSocket, and POST /streams begins an answer whose events can be read on behind a broken connection.
 
     SIGTERM lets running requests finish and takes on no more; a second one, and Ctrl-C, end it at once.
 

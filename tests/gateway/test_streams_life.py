@@ -21,6 +21,7 @@ from streamkit.client.chat import Chat
 from streamkit.dialects.events import Event, PartStart, Start, Text
 from streamkit.dialects.message import Message
 from streamkit.gateway.stream_answer import STALL_S, AnswerStream
+from streamkit.gateway.stream_answer import Place as Position
 from streamkit.gateway.stream_buffer import GoneError
 from tests.gateway.readers import VISIBLE
 from tests.gateway.streaming import ENVELOPE, FRAME, RETRY, Place, events_of, in_memory, text_of, wire
@@ -186,6 +187,23 @@ async def test_what_a_reader_has_not_acknowledged_is_kept(autojump_clock: trio.t
         client.stream.abort()
         await trio.testing.wait_all_tasks_blocked()
         assert text_of(await place.read(stream_id)).count("x") == WORDS
+
+
+async def test_a_reader_is_handed_no_more_at_once_than_a_slice() -> None:
+    async with in_memory({"say": "x" * 400_000}, pipe_bytes=1000) as place:
+        stream_id = await place.post()
+        await trio.testing.wait_all_tasks_blocked()
+        stream = place.streams._streams[stream_id]  # noqa: SLF001 - what is copied is seen nowhere else
+        asked, read = [], stream.rest
+
+        def rest(place: Position, max_bytes: int | None = None) -> bytes:
+            asked.append(read(place, max_bytes))
+            return asked[-1]
+
+        stream.rest = rest  # type: ignore[method-assign]
+        assert len(text_of(await place.read(stream_id))) == 400_000
+        assert len(asked) > 5
+        assert max(len(each) for each in asked) <= 64 * 1024
 
 
 async def test_who_takes_nothing_for_the_idle_time_is_given_up(autojump_clock: trio.testing.MockClock) -> None:

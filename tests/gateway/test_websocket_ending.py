@@ -65,8 +65,27 @@ async def test_a_second_question_while_an_answer_runs() -> None:
         await stage.hand.until("part-start")
         await stage.hand.ask()
         await stage.upstream.noted("left")
+        told = (await stage.hand.until("error"))[-1]
+        assert (told["type"], told["status"]) == ("refused", 400)
         assert "one question at a time" in await closes(stage, 1008)
     assert stage.record.outcome == "bad-request"
+
+
+async def test_a_question_right_behind_a_cancel_is_the_next_one() -> None:
+    async with standing() as stage:
+        await stage.hand.ask()
+        await stage.upstream.say(*START)
+        await stage.hand.until("part-start")
+        cancel, question = (frame(TEXT, text) for text in (b'{"cancel": true}', b'{"q":2}'))
+        await stage.hand.send(cancel + question)
+        assert (await stage.hand.until("error"))[-1]["error_code"] == "cancelled"
+        await stage.upstream.noted("asked", 2)
+        await stage.upstream.say(*START, *FINISH)
+        await stage.upstream.end()
+        await stage.hand.until("end")
+        assert stage.upstream.asked[-1] == b'{"q":2}'
+        await stage.hand.send(frame(CLOSE, b"\x03\xe8"))
+        assert await closes(stage, 1000) == ""
 
 
 async def test_a_broken_frame_while_an_answer_runs() -> None:
@@ -75,6 +94,7 @@ async def test_a_broken_frame_while_an_answer_runs() -> None:
         await stage.upstream.noted("asked")
         await stage.hand.send(b"\xff\xff")
         await stage.upstream.noted("left")
+        assert (await stage.hand.record())["streamkit"] == "error"
         await closes(stage, 1002)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 
 import pytest
 import trio
@@ -11,8 +12,13 @@ from websockets.sync.client import connect
 
 from mockserver.open import open_mockserver
 from streamkit.dialects.events import Text
+from streamkit.gateway import envelopes
+from streamkit.gateway.config import GatewayConfig
 from streamkit.gateway.open import open_gateway
+from streamkit.http.origin import parse_origin
 from streamkit.http.tls import throwaway_certificate
+from streamkit.vendors.endpoint import Facts
+from streamkit.vendors.reading import Reading
 from tests.gateway.peers import PATIENCE_S, connected, gateway_to
 from tests.gateway.websocket_peers import FINISH, START, Hand, close_of, closes, opening, standing
 from tests.gateway.websocket_stand import QUESTION
@@ -186,3 +192,35 @@ async def test_a_stop_inside_a_message_is_no_end() -> None:
         await stage.hand.until("part-start")
         with pytest.raises((EOFError, trio.BrokenResourceError)):
             await stage.hand.next()
+
+
+PAGE = "https://app.example"
+
+
+@pytest.mark.parametrize(("fields", "status"), [({"Upgrade": "h2c"}, 426), ({"Sec-WebSocket-Version": "8"}, 426)])
+async def test_a_page_is_told_why_no_websocket_is_opened(fields: dict[str, str], status: int) -> None:
+    async with (
+        open_mockserver() as mock,
+        gateway_to(mock.url, speaks="ollama-chat", cors_origins=frozenset({PAGE})) as stand,
+    ):
+        hand, head = await answered(stand.port, opening(Origin=PAGE, **fields))
+        assert head.startswith(f"HTTP/1.1 {status} ")
+        assert f"\r\nAccess-Control-Allow-Origin: {PAGE}" in head
+        assert "\r\nVary: Origin" in head
+        hand.stream.abort()
+
+
+async def test_a_large_question_is_read_beside_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: set[int] = set()
+    read = envelopes.read_envelope
+
+    def noted(data: bytes, facts: Facts) -> Reading:
+        threads.add(threading.get_ident())
+        return read(data, facts)
+
+    monkeypatch.setattr(envelopes, "read_envelope", noted)
+    config = GatewayConfig(parse_origin("http://localhost"), speaks="ollama-chat")
+    await envelopes.reading_of(QUESTION.encode(), config)
+    assert threads == {threading.get_ident()}
+    await envelopes.reading_of(QUESTION.encode() + b" " * 300_000, config)
+    assert len(threads) == 2

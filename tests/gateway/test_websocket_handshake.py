@@ -143,7 +143,7 @@ def test_the_protocol_is_spoken_where_it_is_offered() -> None:
         ("streamkit.key.a~b", "a~b"),
         ("streamkit.key.c2VjcmV0=", "c2VjcmV0="),
         ("streamkit.key._w", "_w"),
-        ("streamkit.key.first, streamkit.key.second", "first"),
+        ("streamkit.key.first, streamkit.key.second", "second"),
     ],
 )
 def test_a_key_among_the_protocols(offered: str, key: str | None) -> None:

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streamkit.codecs.jsontext import encode_value
+from streamkit.codecs.jsontext import decode_checked, encode_value
 from streamkit.dialects.registry import DIALECTS
 from streamkit.dialects.request_messages import ChatMessage
 from streamkit.vendors import Facts
-from streamkit.vendors.envelope import ENVELOPED, read_envelope
+from streamkit.vendors.envelope import ENVELOPED, NoJSONError, read_envelope
 from streamkit.vendors.question import RefusedError
 from streamkit.vendors.reading import Reading
 from tests.vendors.asking import ANY
@@ -158,3 +158,25 @@ def test_any_envelope_is_read_or_refused(dialect: object, request: object, model
         assert found.message
     else:
         assert found.request.stream
+
+
+def test_an_envelope_is_decoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    decoded: list[bytes] = []
+
+    def noted(text: bytes) -> object:
+        decoded.append(text)
+        return decode_checked(text)
+
+    for module in ("envelope", "fields"):
+        monkeypatch.setattr(f"streamkit.vendors.{module}.decode_checked", noted)
+    for dialect in REQUESTS:
+        decoded.clear()
+        text = encode_value(envelope(dialect))
+        read_envelope(text, ANY)
+        assert decoded == [text]
+
+
+def test_what_is_no_json_is_told_apart_from_what_is_no_envelope() -> None:
+    with pytest.raises(NoJSONError):
+        read_envelope(b"{", ANY)
+    assert not isinstance(told([]), NoJSONError)
