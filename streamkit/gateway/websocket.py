@@ -7,7 +7,7 @@ again. All that one read from upstream brings is one write. While an answer runs
 `error` record with the code `cancelled` ends it, and the connection stays. The client's leaving, in whatever way, stops
 it too: the upstream is aborted at once.
 
-An answer that fails ends with an `error` record too, and then the connection is closed. Our close codes
+An answer that fails or is cut ends with an `error` record too, and then the connection is closed. Our close codes
 (RFC 6455, section 7.4) are 1000 for a client that asks nothing more, 1001 where the gateway goes away, 1002, 1003,
 1007 and 1009 for what is no message or no JSON, 1008 for what is refused (a request, a second question while an answer
 runs, no question in time), and 1011 where the upstream failed. Behind a part of an answer the code is never 1000.

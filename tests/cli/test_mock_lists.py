@@ -10,8 +10,8 @@ import pytest
 from mockserver.faults.listing import dialects_of
 from mockserver.faults.spec import place_text
 from mockserver.faults.table import FAULTS
-from streamkit.vendors import ENDPOINTS
 from streamkit.dialects.registry import DIALECTS
+from streamkit.vendors import ENDPOINTS
 from tests.cli.harness import Filter, run
 
 every_list = pytest.mark.parametrize("name", ["faults", "endpoints"])

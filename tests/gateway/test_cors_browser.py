@@ -98,7 +98,7 @@ def test_a_page_of_an_allowed_origin_asks_in_every_way(page: Page, mock: MockInT
     for origin in (mock.url, "*"):
         assert seen_by(page, mock.url, origin) == {
             "fetch": [200, "Hi there.", "user"],
-            "refusal": [401, "authentication_error"],
+            "refusal": [401, "invalid_request_error"],
             "events": "Hi there.",
             "websocket": ["Hi there.", "streamkit"],
             "stats": "TypeError: Failed to fetch",

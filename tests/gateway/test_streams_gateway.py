@@ -65,7 +65,7 @@ async def test_without_an_upstreams_dialect_there_are_no_streams() -> None:
 
 @pytest.mark.parametrize(
     ("fault", "kind", "outcome"),
-    [("reset@token:2", "truncated", "upstream-cut"), ("error@token:2", "api_error", "ok")],
+    [("reset@token:2", "truncated", "upstream-cut"), ("error@token:2", "status", "ok")],
 )
 async def test_a_stream_that_fails_says_so_in_the_log_and_as_a_websocket_would(
     fault: str, kind: str, outcome: str

@@ -10,6 +10,7 @@ from streamkit.dialects.events import Text
 from streamkit.http.limits import Limits
 from tests.gateway.websocket_peers import (
     BINARY,
+    CLOSE,
     CONTINUED,
     FINISH,
     PING,

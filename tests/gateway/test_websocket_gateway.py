@@ -12,12 +12,13 @@ from websockets.sync.client import connect
 
 from mockserver.open import open_mockserver
 from streamkit.dialects.events import Text
-from streamkit.gateway import envelopes
 from streamkit.gateway.config import GatewayConfig
+from streamkit.gateway.envelopes import reading_of
 from streamkit.gateway.open import open_gateway
 from streamkit.http.origin import parse_origin
 from streamkit.http.tls import throwaway_certificate
 from streamkit.vendors.endpoint import Facts
+from streamkit.vendors.envelope import read_envelope
 from streamkit.vendors.reading import Reading
 from tests.gateway.peers import PATIENCE_S, connected, gateway_to
 from tests.gateway.websocket_peers import FINISH, START, Hand, close_of, closes, opening, standing
@@ -212,15 +213,14 @@ async def test_a_page_is_told_why_no_websocket_is_opened(fields: dict[str, str],
 
 async def test_a_large_question_is_read_beside_the_others(monkeypatch: pytest.MonkeyPatch) -> None:
     threads: set[int] = set()
-    read = envelopes.read_envelope
 
     def noted(data: bytes, facts: Facts) -> Reading:
         threads.add(threading.get_ident())
-        return read(data, facts)
+        return read_envelope(data, facts)
 
-    monkeypatch.setattr(envelopes, "read_envelope", noted)
+    monkeypatch.setattr("streamkit.gateway.envelopes.read_envelope", noted)
     config = GatewayConfig(parse_origin("http://localhost"), speaks="ollama-chat")
-    await envelopes.reading_of(QUESTION.encode(), config)
+    await reading_of(QUESTION.encode(), config)
     assert threads == {threading.get_ident()}
-    await envelopes.reading_of(QUESTION.encode() + b" " * 300_000, config)
+    await reading_of(QUESTION.encode() + b" " * 300_000, config)
     assert len(threads) == 2
