@@ -140,15 +140,16 @@ FILE: Final = click.Path(path_type=Path)
 @timeout_option("--stream-grace", "stream_grace_s", "How long one lives on that nobody reads.", "30s")
 @timeout_option("--drain-timeout", "drain_timeout_s", "How long running requests have after SIGTERM.", "30s")
 def command(**options: Any) -> NoReturn:  # noqa: ANN401 - click's, by name
-    """Stand before a server, and pass on what comes, the moment it comes.
+    """Stand before a server, and pass on what comes at once.
 
     Any method and path goes to the upstream, which no client can change, and both directions pass as they come: what
     one read brings is one write. What ends too early never looks whole. GET /_gateway/stats says what was done so far.
 
     With --speaks clients of any vendor can ask it: /v1/chat/completions, /v1/messages, /api/chat and all that
     `mockserver endpoints` has are read, asked in the upstream's dialect, and answered in the client's, as the tokens
-    come. What that dialect cannot be asked for is refused, or named in X-Streamkit-Dropped. Two ways to ask are its own:
-    GET /ws is a WebSocket, and POST /streams begins an answer whose events can be read on behind a broken connection.
+    come. What that dialect cannot be asked for is refused, or named in X-Streamkit-Dropped. Two ways to ask are its
+    own: GET /ws is a WebSocket, and POST /streams begins an answer whose events can be read on behind a broken
+    connection.
 
     SIGTERM lets running requests finish and takes on no more; a second one, and Ctrl-C, end it at once.
 

@@ -3,8 +3,8 @@
 All that a client is told here is in the form of our own dialect: errors are those of `plain_failure`. What the upstream
 said of a request that it refused goes on, with its status and its headers, when to come back among them.
 
-An event stream goes out with each read from upstream in one write, up to 64 KiB. It ends cleanly only behind the stream's own end:
-one that is stopped, or whose reader is too slow for what is kept, is aborted.
+An event stream goes out with each read from upstream in one write, up to 64 KiB. It ends cleanly only behind the
+stream's own end: one that is stopped, or whose reader is too slow for what is kept, is aborted.
 """
 
 from __future__ import annotations

@@ -275,7 +275,7 @@ def expected_outcomes(wire: bytes, *, blank_is_error: bool = False) -> list[obje
     for line in lines:
         out += outcome_of(line.removesuffix(b"\r"), start, first=start == 0, blank_is_error=blank_is_error)
         start += len(line) + 1
-    for item in outcome_of(last, start, first=start == 0, blank_is_error=False):
+    for item in outcome_of(last.removesuffix(b"\r"), start, first=start == 0, blank_is_error=False):
         out.append(Bad("truncated", item.offset) if isinstance(item, Bad) else item)
     return out
 
