@@ -47,6 +47,7 @@ what makes a long conversation shorter."""
 REFUSED: Final[Mapping[str, tuple[str, tuple[object, ...]]]] = {
     **dict.fromkeys(EARLIER, ("what an earlier request left with the server cannot be translated", ())),
     "background": ("an answer that is fetched later cannot be translated", (False,)),
+    "background_options": ("an answer that is fetched later cannot be translated", ()),
     "top_logprobs": ("the probabilities of tokens cannot be translated", (0,)),
     "moderation": ("moderation cannot be translated", ()),
 }
