@@ -20,10 +20,11 @@ from streamkit.http.exchange import Request
 from streamkit.vendors import Found, find
 from streamkit.vendors.question import question_of
 
-__all__ = ["WEBSOCKET", "Route", "route_of"]
+__all__ = ["STREAMS", "WEBSOCKET", "Route", "route_of"]
 
 WEBSOCKET: Final = "/ws"
 STREAMS: Final = "/streams"
+"""Where streams are made; each one is below it."""
 
 Kind = Literal["relay", "rename", "translate", "websocket", "streams"]
 

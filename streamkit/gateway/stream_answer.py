@@ -118,8 +118,8 @@ class AnswerStream:
 
     @property
     def has_readers(self) -> bool:
-        """Whether anybody reads it now."""
-        return bool(self._places)
+        """Whether anybody reads it now who does not have all of it: who has may be on its way out still."""
+        return any(not self._is_at_end(place) for place in self._places)
 
     async def run(self, ask: Ask, *, task_status: trio.TaskStatus[Chat] = trio.TASK_STATUS_IGNORED) -> None:
         """Ask, tell the chat once the answer has begun, and read it; return when the stream is to be forgotten.
@@ -176,9 +176,12 @@ class AnswerStream:
     def leave(self, place: Place) -> None:
         """Read no more."""
         self._places.discard(place)
-        self.is_done |= self.is_over and place.at == self.buffer.end
+        self.is_done |= self._is_at_end(place)
         if not self._places:
             self._life.deadline = trio.current_time() + self._grace_s
+
+    def _is_at_end(self, place: Place) -> bool:
+        return self.is_over and place.at == self.buffer.end
 
     def rest(self, place: Place, max_bytes: int | None = None) -> bytes:
         """Return what there is behind a place, so much of it at most.

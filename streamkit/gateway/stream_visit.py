@@ -203,16 +203,9 @@ class Visit:
 
     async def watch(self, scope: trio.CancelScope) -> None:
         """Cancel when the client leaves."""
-        try:
-            left = await self.exchange.wait_left()
-            if left.how == "fin" and self._half_close:
-                await self.exchange.stream.wait_reset()
-            elif left.how == "closed":
-                return
-        except trio.BrokenResourceError:
-            pass
-        self.is_left = True
-        scope.cancel()
+        if await self.exchange.wait_gone(half_close=self._half_close):
+            self.is_left = True
+            scope.cancel()
 
     def abort(self, outcome: Outcome) -> None:
         """End the connection so that nobody takes the answer for whole."""

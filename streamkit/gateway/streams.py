@@ -33,6 +33,7 @@ from streamkit.gateway.asker import Asker
 from streamkit.gateway.config import GatewayConfig
 from streamkit.gateway.envelopes import reading_of
 from streamkit.gateway.record import Record
+from streamkit.gateway.route import STREAMS
 from streamkit.gateway.stream_answer import AnswerStream, Ask
 from streamkit.gateway.stream_buffer import GoneError
 from streamkit.gateway.stream_visit import Headers, Visit
@@ -40,12 +41,9 @@ from streamkit.http.exchange import Exchange, Request
 from streamkit.http.head import BadHead
 from streamkit.vendors.question import RefusedError
 
-__all__ = ["STREAMS", "Streams", "is_stream_path"]
+__all__ = ["Streams"]
 
-STREAMS: Final = "/streams"
-"""Where streams are made; each one is below it."""
-
-PATH: Final = re.compile(r"/streams/(?P<id>[^/]+)(?P<events>/events)?")
+PATH: Final = re.compile(rf"{STREAMS}/(?P<id>[^/]+)(?P<events>/events)?")
 
 ID_BYTES: Final = 16
 
@@ -56,11 +54,6 @@ MAX_WAIT_S: Final = 60
 """How long somebody is asked to wait, at most, for whom there is no room."""
 
 EVENT_ID: Final = re.compile(r"0|[1-9][0-9]{0,17}")
-
-
-def is_stream_path(path: str) -> bool:
-    """Tell whether a request's path is for `Streams.handle`."""
-    return path == STREAMS or path.startswith(f"{STREAMS}/")
 
 
 class Streams:
@@ -111,7 +104,7 @@ class Streams:
         dropped: frozenset[str] = frozenset(),
         is_last: Callable[[], bool] = bool,
     ) -> None:
-        """Answer a request whose path `is_stream_path`.
+        """Answer a request whose path is `STREAMS`, or below it.
 
         Args:
             exchange: the client's.

@@ -87,14 +87,6 @@ class Translator:
 
     async def _watch(self, job: Job, scope: trio.CancelScope) -> None:
         """Wait for the client's leaving."""
-        exchange = job.exchange
-        try:
-            left = await exchange.wait_left()
-            if left.how == "fin" and self._config.half_close:
-                await exchange.stream.wait_reset()
-            elif left.how == "closed":
-                return
-        except trio.BrokenResourceError:
-            pass
-        job.is_left = True
-        scope.cancel()
+        if await job.exchange.wait_gone(half_close=self._config.half_close):
+            job.is_left = True
+            scope.cancel()

@@ -100,10 +100,7 @@ class Upward:
             if self._exchange.has_unread_body:
                 await self._wait_open()
                 await self._send_body()
-            left = await self._exchange.wait_left()
-            if left.how == "fin" and self._half_close:
-                await self._exchange.stream.wait_reset()
-            elif left.how == "closed":
+            if not await self._exchange.wait_gone(half_close=self._half_close):
                 return
         except BadHead as error:
             if self._half_close or not self._exchange.has_left:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 import msgspec
+import trio
 
 from streamkit.http.body import BodyReader, body_reader
 from streamkit.http.head import BadHead, RequestHead, split_target
@@ -178,6 +179,23 @@ class Exchange:
         so at the same time gets `trio.BusyResourceError`.
         """
         return await self._inbox.wait_left()
+
+    async def wait_gone(self, *, half_close: bool) -> bool:
+        """Wait until nobody waits for the response any more; as `wait_left` in the rest.
+
+        Args:
+            half_close: whether a client that sends no more is still there; then only a reset says that it is gone.
+
+        Returns:
+            Whether it was the client that left; False where we have closed the connection ourselves.
+        """
+        try:
+            left = await self.wait_left()
+            if left.how == "fin" and half_close:
+                await self.stream.wait_reset()
+        except trio.BrokenResourceError:
+            return True
+        return left.how != "closed"
 
     def take_over(self) -> Inbox:
         """Take the connection for another protocol, and return its input, with what was sent behind this request.

@@ -18,7 +18,8 @@ from mockserver.open import open_mockserver, open_mockserver_in_memory
 from streamkit.gateway.asker import Asker
 from streamkit.gateway.config import GatewayConfig
 from streamkit.gateway.record import Record
-from streamkit.gateway.streams import STREAMS, Streams, is_stream_path
+from streamkit.gateway.route import STREAMS
+from streamkit.gateway.streams import Streams
 from streamkit.http.clock import now_ns
 from streamkit.http.connect import dial_of
 from streamkit.http.exchange import Exchange
@@ -82,7 +83,7 @@ class Place:
         request = exchange.request
         record = Record(len(self.records) + 1, 0, exchange.stream.peer, request.arrived_ns)
         record.method, record.target = request.method, request.target
-        assert is_stream_path(request.path)
+        assert request.path == STREAMS or request.path.startswith(f"{STREAMS}/")
         try:
             await self.streams.handle(exchange, record, added=self.added, is_last=lambda: self.is_draining)
         finally:

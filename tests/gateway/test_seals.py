@@ -21,7 +21,7 @@ from streamkit.vendors.envelope import read_envelope
 from streamkit.vendors.question import Question
 from streamkit.vendors.reading import Reading
 from tests.gateway.peers import exchange, framed, head_bytes, standing
-from tests.gateway.test_translate import ask
+from tests.gateway.translating import ask
 
 FACTS: Final = Facts(None)
 
