@@ -54,7 +54,7 @@ PURE = (
     "streamkit.dialects",
     "streamkit.vendors",
     "streamkit.bench.statistics",
-    "streamkit.contract.verdicts",
+    *(f"streamkit.contract.{name}" for name in ("verdicts", "trace", "content", "setting", "results", "case", "cases")),
     "streamkit.http.wire",
     "streamkit.http.head",
     "streamkit.http.limits",

@@ -78,6 +78,11 @@ class ClientConnection:
         return self._keep_alive and self._unframer.is_complete and not self._unframer.excess and self._held is None
 
     @property
+    def excess(self) -> bytes:
+        """What has come behind the end of the response, although nothing more was asked for."""
+        return self._unframer.excess + (b"" if self._held is None or not self.is_complete else self._held.data)
+
+    @property
     def trailers(self) -> list[tuple[str, str]]:
         """The fields behind a chunked response that is complete."""
         return self._unframer.trailers

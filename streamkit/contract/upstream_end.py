@@ -1,0 +1,207 @@
+"""The upstream's end of a case: one request that the proxy has passed on, and every byte of the answer to it.
+
+What is written is exactly what is asked for, legal or not, and is in the trace with the time when the kernel had it. A
+proxy that goes away is written down and not raised.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Final, Literal
+
+import trio
+
+from streamkit.contract.content import Meter, Part
+from streamkit.contract.trace import EXCERPT_BYTES, Event, Exchanged, Head, Pairs, Piece, Trace
+from streamkit.http.clock import now_ns
+from streamkit.http.exchange import Exchange
+from streamkit.http.head import BadHead
+from streamkit.http.inbox import Left
+from streamkit.http.wire import chunk, last_chunk, reason_of, response_head
+
+__all__ = ["FRAMINGS", "Framing", "UpstreamEnd"]
+
+Framing = Literal["chunked", "close", "cl", "auto"]
+
+FRAMINGS: Final[tuple[Framing, ...]] = ("chunked", "close", "cl")
+"""How a body may end: with its last chunk, with the connection, or after its Content-Length."""
+
+KEPT_REQUEST_BYTES: Final = 1 << 20
+
+
+class UpstreamEnd:
+    """One request at the upstream, and its answer.
+
+    Attributes:
+        exchange: what came; its body may be read piece by piece.
+        exchanged: where what happens is written down.
+        is_done: set once nothing more is to be done on this request.
+        is_gone: whether the proxy has gone away.
+    """
+
+    def __init__(self, exchange: Exchange, body: bytes = b"") -> None:
+        request = exchange.request
+        self.exchange = exchange
+        self.body = body
+        line = f"{request.method} {request.target} HTTP/{request.version}"
+        self.line = Head(request.arrived_ns, line, request.headers)
+        self.is_done = trio.Event()
+        self.is_gone = False
+        self.exchanged = Exchanged()
+        self.framing: Framing = "auto"
+        self._meter = Meter()
+        self._trace = Trace()
+
+    def join(self, exchanged: Exchanged, meter: Meter, trace: Trace) -> None:
+        """Make this an attempt of that exchange."""
+        self.exchanged, self._meter, self._trace = exchanged, meter, trace
+        exchanged.attempts.append(self.line)
+        exchanged.attempts_ns.append(self.line.at_ns)
+        if self.body:
+            self._keep(self.body)
+        request = self.exchange.request
+        self._note("head", request.head, at_ns=request.arrived_ns, note=self.line.line)
+
+    @property
+    def version(self) -> str:
+        """The HTTP version that the proxy speaks: a 1.0 one is owed an answer that ends with the connection."""
+        return self.exchange.request.version
+
+    async def receive_body(self) -> bytes | None:
+        """Return the next bytes of the request's body as they come, None at its end."""
+        try:
+            read = await self.exchange.receive_body()
+        except (trio.BrokenResourceError, BadHead):
+            self.is_gone = True
+            return None
+        if read is None:
+            return None
+        self._keep(read.data)
+        self._note("read", read.data, at_ns=read.read_ns)
+        return read.data
+
+    async def read_body(self, within_s: float) -> bytes:
+        """Read the rest of the request's body, as far as it comes in time; returns all of it, within a bound."""
+        with trio.move_on_after(within_s):
+            while await self.receive_body() is not None:
+                pass
+        return self.exchanged.request_body
+
+    def _keep(self, data: bytes) -> None:
+        exchanged = self.exchanged
+        exchanged.request_body_bytes += len(data)
+        if len(exchanged.request_body) < KEPT_REQUEST_BYTES:
+            exchanged.request_body += data
+
+    async def interim(self, status: int, headers: Pairs) -> None:
+        """Send an interim response."""
+        await self.write(response_head(status, headers))
+
+    async def respond(
+        self,
+        framing: Framing = "auto",
+        *,
+        status: int = 200,
+        media_type: str = "text/event-stream",
+        headers: Iterable[tuple[str, str]] = (),
+        size_bytes: int = 0,
+    ) -> None:
+        """Send the head of the answer.
+
+        Args:
+            framing: how its body ends; "auto" as the request's version has it.
+            status: of the answer.
+            media_type: its Content-Type; empty for none.
+            headers: besides.
+            size_bytes: the Content-Length, where the framing is "cl".
+        """
+        if framing == "auto":
+            framing = "chunked" if self.version == "1.1" else "close"
+        self.framing = framing
+        fields = [("Content-Type", media_type)] if media_type else []
+        fields += headers
+        if framing == "chunked":
+            fields.append(("Transfer-Encoding", "chunked"))
+        elif framing == "cl":
+            fields.append(("Content-Length", str(size_bytes)))
+        if framing == "close" or not self.exchange.keep_alive:
+            fields.append(("Connection", "close"))
+            self.exchange.keep_alive = False
+        line = f"HTTP/1.1 {status} {reason_of(status)}"
+        self.exchanged.sent_head = Head(now_ns(), line, fields)
+        await self.write(response_head(status, fields), note=line)
+
+    def expect(self, part: Part, mark: str = "") -> Piece:
+        """Note a piece of the body that is about to be sent, and return it: `send` and `deliver` do that."""
+        units = self._meter.expect(part)
+        piece = Piece(units, len(part.data), mark=mark)
+        self.exchanged.pieces.append(piece)
+        self.exchanged.expected_units = units
+        return piece
+
+    def framed(self, data: bytes) -> bytes:
+        """Return bytes of the body in the answer's framing."""
+        return chunk(data) if self.framing == "chunked" else data
+
+    async def send(self, part: Part, mark: str = "") -> Piece:
+        """Send a piece of the body in one write, and return it. It may wait for a proxy that takes no more."""
+        piece = self.expect(part, mark)
+        if await self.write(self.framed(part.data), units=piece.units):
+            piece.sent_ns = now_ns()
+        return piece
+
+    async def write(self, data: bytes, *, units: int = 0, note: str = "") -> bool:
+        """Write bytes as they are, and tell whether the kernel has them all."""
+        if self.is_gone:
+            return False
+        try:
+            await self.exchange.stream.send_all(data)
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            self._lose("reset", now_ns())
+            return False
+        self._note("send", data, units=units, note=note)
+        return True
+
+    async def finish(self, trailers: Pairs | None = None) -> None:
+        """End the answer as its framing has it."""
+        if self.framing == "chunked":
+            await self.write(last_chunk(trailers or []))
+        self.end("clean")
+
+    def end(self, how: Literal["clean", "reset", "closed"]) -> None:
+        """End the answer: cleanly, by an RST, or by a FIN wherever it is. What is behind a clean end may be kept."""
+        if not self.exchanged.upstream_end:
+            self.exchanged.upstream_end = how
+        if how == "reset":
+            self.exchange.stream.abort()
+        if how != "clean" or self.is_gone:
+            self.exchange.keep_alive = False
+        self._note({"clean": "end", "reset": "reset", "closed": "close"}[how], note=how)
+        self.is_done.set()
+
+    async def wait_left(self, within_s: float) -> bool:
+        """Wait until the proxy goes away from this request, and tell whether it has, in time."""
+        if self.is_gone:
+            return True
+        with trio.move_on_after(within_s):
+            left: Left = await self.exchange.wait_left()
+            self._lose(left.how, left.at_ns)
+        return self.is_gone
+
+    def _lose(self, how: str, at_ns: int) -> None:
+        if not self.is_gone:
+            self.is_gone = True
+            self.exchanged.left_ns, self.exchanged.left_how = at_ns, how
+            self._note("end", at_ns=at_ns, note=f"the proxy left: {how}")
+
+    def drop(self) -> None:
+        """Give up whatever is not done, with an RST. Does nothing on what is."""
+        if not self.is_done.is_set():
+            self.exchange.stream.abort()
+            self.exchange.keep_alive = False
+            self.is_done.set()
+
+    def _note(self, what: str, data: bytes = b"", *, at_ns: int = 0, units: int = 0, note: str = "") -> None:
+        number = self.exchange.request.connection
+        event = Event(at_ns or now_ns(), "upstream", number, what, len(data), units, data[:EXCERPT_BYTES], note)
+        self._trace.note(event)
