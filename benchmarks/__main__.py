@@ -1,17 +1,17 @@
-"""`python -m benchmarks codecs`, `convert`, `forwarding`, `gateway` and `mock`."""
+"""`python -m benchmarks codecs`, `contract`, `convert`, `forwarding`, `gateway` and `mock`."""
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 
 def parser() -> argparse.ArgumentParser:
     """The command line."""
-    from benchmarks import convert
+    from benchmarks import contract, convert
     from benchmarks.codecs import QUESTIONS
     from benchmarks.gateway import question as gateway
     from benchmarks.mock import question as mock
@@ -22,11 +22,13 @@ def parser() -> argparse.ArgumentParser:
     converts = commands.add_parser("convert", help="speed: from one dialect to another")
     mocks = commands.add_parser("mock", help="speed, pace and weight of the mock server, beside a minimal one")
     gateways = commands.add_parser("gateway", help="delay, conversion, speed, leaving and memory of the gateway")
+    contracts = commands.add_parser("contract", help="speed: the contract's suite, and one case of it")
     tables = (
         (codecs, list(QUESTIONS)),
         (converts, list(convert.QUESTIONS)),
         (mocks, list(mock.QUESTIONS)),
         (gateways, list(gateway.QUESTIONS)),
+        (contracts, list(contract.QUESTIONS)),
     )
     for command, questions in tables:
         names = ", ".join(questions)
@@ -39,7 +41,7 @@ def parser() -> argparse.ArgumentParser:
     forwarding.add_argument(
         "--bound", type=float, default=5, metavar="SECONDS", help="when a piece is held (default 5)"
     )
-    for command in (codecs, converts, mocks, gateways, forwarding):
+    for command in (codecs, contracts, converts, mocks, gateways, forwarding):
         command.add_argument("--json", type=Path, metavar="FILE", help="write the run there too")
         command.add_argument("--seed", type=int, default=1, help="what all inputs are drawn from (default 1)")
     return main
@@ -59,13 +61,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         )
         effort = replace(quick if options.quick else full, seed=options.seed)
         return ask(options.only or list(questions), effort=effort, json_file=options.json, strict=options.strict)
-    if options.command in {"codecs", "convert"}:
-        from benchmarks import codecs, convert
+    if options.command in {"codecs", "contract", "convert"}:
+        from benchmarks import codecs, contract, convert
 
-        effort = replace(codecs.QUICK if options.quick else codecs.FULL, seed=options.seed)
-        module = codecs if options.command == "codecs" else convert
+        module = {"codecs": codecs, "contract": contract, "convert": convert}[options.command]
+        full, quick = (contract.FULL, contract.QUICK) if module is contract else (codecs.FULL, codecs.QUICK)
+        effort = replace(quick if options.quick else full, seed=options.seed)
         names = options.only or list(module.QUESTIONS)
-        run = codecs.run if options.command == "codecs" else convert.run
+        run: Callable[..., int] = module.run
         return run(names, effort=effort, json_file=options.json, strict=options.strict)
     from benchmarks import forwarding, paths
 

@@ -41,6 +41,7 @@ from streamkit.vendors.question import Question, RefusedError, question_of
 
 if TYPE_CHECKING:
     from mockserver.recording.replay import Replay
+    from mockserver.script import Script
     from streamkit.http.server import Exchange, Request
     from streamkit.http.stream import WireStream
 
@@ -62,6 +63,8 @@ class ServerConfig:
         created_ns: the wall clock, pinned, in ns since 1970; None for the real one.
         models: the names of the models that there are; None if any name will do.
         slots: how many answers are worked on at once, None for no bound.
+        replay: what every request is answered from instead, where something was recorded.
+        script: what is done for every request instead, byte by byte.
         admin_token: what the admin API wants to be told; empty: nothing.
     """
 
@@ -73,6 +76,7 @@ class ServerConfig:
     slots: int | None = None
     limits: Limits = field(default_factory=Limits)
     replay: Replay | None = None
+    script: Script | None = None
     admin_token: str = ""
 
 
@@ -132,7 +136,10 @@ class MockServer:
         entry = self._entry_of(exchange, question)
         self.running += 1
         try:
-            if self.config.replay is None:
+            perform: Callable[[], Awaitable[None]]
+            if self.config.script is not None:
+                perform = partial(self._performer.perform, self.config.script, exchange, entry, writes="acked")
+            elif self.config.replay is None:
                 perform = await self._planned(exchange, question, entry)
             else:
                 perform = self._replayed(self.config.replay, exchange, question, entry)

@@ -2,6 +2,7 @@
 
 - `HYPOTHESIS_PROFILE=ci` prints a blob that repeats a failure; `HYPOTHESIS_PROFILE=thorough` draws ten times as much.
 - `@pytest.mark.needs("node")` skips a test by name where a command is not installed.
+- `@pytest.mark.optional("litellm")` leaves it out there, with `--require-all` too: it is too big to install for a test.
 - `--require-all` is for a machine that has everything: whatever is skipped there, and for whatever reason, fails.
 """
 
@@ -29,7 +30,7 @@ COMMANDS_OF = {"chromium": ("chromium", "chromium-browser", "google-chrome")}
 """Tools whose command has not the same name everywhere."""
 
 FOR_DAEMONS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
-"""Where Debian has nginx and haproxy, and the PATH of an ordinary user does not lead."""
+"""Where Debian has nginx, haproxy and apache2, and the PATH of an ordinary user does not lead."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -41,10 +42,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    tools = [tool for marker in item.iter_markers("needs") for tool in marker.args]
-    missing = [tool for tool in tools if not _is_installed(tool)]
+    missing = [tool for tool in _tools(item, "needs") if not _is_installed(tool)]
     if missing:
         pytest.skip(f"needs {' and '.join(missing)}, not found on PATH")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    left_out = [item for item in items if not all(map(_is_installed, _tools(item, "optional")))]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
+
+def _tools(item: pytest.Item, marker: str) -> list[str]:
+    return [tool for each in item.iter_markers(marker) for tool in each.args]
 
 
 def _is_installed(tool: str) -> bool:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.pages import ROOT, SHELL, Page, blocks_of, blocks_to_run
 
-NAMES = ("README.md", "mockserver/README.md", "streamkit/gateway/README.md")
+NAMES = ("README.md", "mockserver/README.md", "streamkit/contract/README.md", "streamkit/gateway/README.md")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 BLOCKS = [
@@ -43,7 +43,7 @@ def test_the_readme_opens_with_the_two_commands() -> None:
     first, second = [block for block in blocks_of(README) if block.language in SHELL][:2]
     assert any("pip install" in command for command in first.setup()[0])
     assert first.mark == ""
-    assert "ndjson-to-sse" in first.setup()[1]
+    assert "streamkit contract" in first.setup()[1]
     assert any("pip install" in command for command in second.setup()[0])
     assert second.is_test_run
 

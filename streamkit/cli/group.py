@@ -14,6 +14,7 @@ __all__ = ["COMMANDS", "group"]
 COMMANDS = {
     "chat": "streamkit.cli.chat",
     "collect": "streamkit.cli.collect",
+    "contract": "streamkit.cli.contract",
     "convert": "streamkit.cli.convert",
     "dialects": "streamkit.cli.dialects",
     "gateway": "streamkit.cli.gateway",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import signal
+import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from mockserver.config.grammar import Pair
     from mockserver.journal import Entry
     from mockserver.recording.replay import Replay
+    from mockserver.script import Script
     from streamkit.http.origin import Origin
     from streamkit.http.tls import ThrowawayCertificate
 
@@ -56,6 +58,12 @@ LAST_YEAR: Final = 2261
 @click.option("--replay", type=click.Path(path_type=Path), metavar="CASSETTE", help="Play what was recorded.")
 @click.option(
     "--speed", type=click.FloatRange(min=0, min_open=True), metavar="X", help="Play it X times as fast.  [default: 1]"
+)
+@click.option(
+    "--script",
+    type=click.Path(path_type=Path, allow_dash=True),
+    metavar="FILE",
+    help="Do this for every request, byte by byte.",
 )
 @click.option("--tls", is_flag=True, help="Speak TLS, with a throw-away certificate (pip install 'streamkit[tls]').")
 @click.option(
@@ -141,6 +149,8 @@ def check_together(options: dict[str, Any]) -> None:
         raise ConfigError("--tls-ca does nothing without --tls: add it")
     if options["speed"] is not None and options["replay"] is None:
         raise ConfigError("--speed does nothing without --replay CASSETTE: add it, or set --rate")
+    if options["script"] is not None and options["replay"] is not None:
+        raise ConfigError("--script and --replay both say what every answer is: leave one of them out")
 
 
 async def main(mock: MockServer, options: dict[str, Any], certificate: ThrowawayCertificate | None) -> None:
@@ -201,8 +211,26 @@ def config_of(settings: list[Pair], options: dict[str, Any]) -> ServerConfig:
         slots=options["slots"],
         limits=limits,
         replay=replay_of(options["replay"], options["speed"] or 1.0),
+        script=script_of(options["script"]),
         admin_token=options["admin_token"],
     )
+
+
+def script_of(path: Path | None) -> Script | None:
+    """Return what `--script` plays.
+
+    Raises:
+        ConfigError: the file cannot be read, or is no script.
+    """
+    if path is None:
+        return None
+    from mockserver.scripted import read_script
+
+    try:
+        data = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"--script {path}: {error.strerror}") from error
+    return read_script(data, f"--script {path}")
 
 
 def certificate_for(options: dict[str, Any]) -> ThrowawayCertificate:

@@ -13,8 +13,7 @@ import trio
 from streamkit.client.coding import Coding, Identity, coding_of
 from streamkit.contract.content import Asked, Meter
 from streamkit.contract.trace import EXCERPT_BYTES, KEPT_BODY_BYTES, Event, Exchanged, Head, Trace
-from streamkit.dialects.decoder import TRUNCATED
-from streamkit.dialects.events import End, Error
+from streamkit.dialects.events import End
 from streamkit.errors import DecodeError, DisconnectedError, ProtocolError
 from streamkit.http.client import ClientConnection
 from streamkit.http.clock import now_ns
@@ -80,20 +79,33 @@ class ClientEnd:
         """Return the final head of the answer, None where it does not come in time or never will."""
         exchanged = self.exchanged
         with trio.move_on_after(within_s):
+            await trio.lowlevel.checkpoint()
             while exchanged.head is None and not exchanged.client_end:
                 await self._read_head()
         return exchanged.head
 
+    async def next_head(self, within_s: float) -> bool:
+        """Wait for a head, interim or final, and tell whether one came in time."""
+        exchanged = self.exchanged
+        before = len(exchanged.interim)
+        if exchanged.head is None and not exchanged.client_end:
+            with trio.move_on_after(within_s):
+                await self._read_head()
+        return len(exchanged.interim) > before or exchanged.head is not None
+
     async def until(self, units: int, within_s: float) -> bool:
         """Read until so much of the answer has come; tell whether it has, in time, before an end or a mistake."""
-        with trio.move_on_after(within_s):
-            while self.meter.units < units and await self.read():
-                pass
+        if self.meter.units < units:
+            with trio.move_on_after(within_s):
+                await trio.lowlevel.checkpoint()
+                while await self.read() and self.meter.units < units:
+                    pass
         return self.meter.units >= units
 
     async def until_bytes(self, size_bytes: int, within_s: float) -> bool:
         """Read until so many bytes of the body have come, whatever they are."""
         with trio.move_on_after(within_s):
+            await trio.lowlevel.checkpoint()
             while self.exchanged.body_bytes < size_bytes and await self.read():
                 pass
         return self.exchanged.body_bytes >= size_bytes
@@ -190,10 +202,13 @@ class ClientEnd:
                 self._coding.finish()
             except DecodeError as error:
                 exchanged.problem = exchanged.problem or str(error)
+        is_told = any(isinstance(event, End) for event in meter.events)
         meter.finish()
         self._note_progress(now_ns())
-        exchanged.has_end_event = any(isinstance(event, End) for event in meter.events)
-        exchanged.has_error_event = any(isinstance(each, Error) and each.type != TRUNCATED for each in meter.events)
+        # Where the body's end is the terminator, or belongs to it, a body that is torn has none.
+        is_whole = how in {"complete", "closed"} and any(isinstance(event, End) for event in meter.events)
+        exchanged.has_end_event = is_told or is_whole
+        exchanged.has_error_event = meter.has_error
         exchanged.trailers = self._connection.trailers
         exchanged.excess = self._connection.excess
         self._note("end", note=note or how)

@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Final
 
 from streamkit.codecs.jsontext import encode_value
 from streamkit.contract.setting import Setting
 from streamkit.contract.trace import Pairs
+from streamkit.dialects.decoder import TRUNCATED
 from streamkit.dialects.events import End, Error, Event, Finish, FinishReason, PartEnd, PartStart, Start, Text, Usage
 from streamkit.dialects.registry import get_dialect
 from streamkit.dialects.requests import ChatMessage, ChatRequest, Tool
@@ -61,6 +63,11 @@ class Part:
     data: bytes
     text: str = ""
 
+    @cached_property
+    def text_bytes(self) -> bytes:
+        """The text as it is compared; made once, for pieces that are sent again and again."""
+        return self.text.encode()
+
 
 class Meter:
     """Compares what comes with what was sent, and tells how much of it has come.
@@ -70,6 +77,7 @@ class Meter:
         expected: how much was sent.
         problem: the first thing that is wrong with what came; nothing behind it counts.
         events: what the client's stream says, where it is read as a dialect; without texts.
+        has_error: whether it says itself that it failed, in whatever words. That it only stops is none of them.
     """
 
     def __init__(self, dialect: str | None = None) -> None:
@@ -77,6 +85,7 @@ class Meter:
         self.expected = 0
         self.problem = ""
         self.events: list[Event] = []
+        self.has_error = False
         self._ahead: deque[bytes] = deque()
         self._ahead_at = 0
         self._what = "byte" if dialect is None else "byte of the text"
@@ -84,7 +93,7 @@ class Meter:
 
     def expect(self, part: Part) -> int:
         """Add a piece to what is expected, and return how much that is now."""
-        data = part.data if self._decoder is None else part.text.encode()
+        data = part.data if self._decoder is None else part.text_bytes
         if data:
             self._ahead.append(data)
             self.expected += len(data)
@@ -98,7 +107,7 @@ class Meter:
             self._take(data)
             return
         try:
-            self._take_events(self._decoder.feed(data))
+            self._take_events(self._decoder.feed(data), is_said=True)
         except DecodeError as error:
             self._take_events(error.items)  # type: ignore[arg-type]  # a decoder's items are events
             self.problem = self.problem or f"the stream cannot be read: {error}"
@@ -112,12 +121,14 @@ class Meter:
         except DecodeError as error:
             self._take_events(error.items)  # type: ignore[arg-type]  # as above
 
-    def _take_events(self, events: Iterable[Event]) -> None:
+    def _take_events(self, events: Iterable[Event], *, is_said: bool = False) -> None:
         for event in events:
             if isinstance(event, Text):
                 self._take(event.text.encode())
-            else:
-                self.events.append(event)
+                continue
+            self.events.append(event)
+            # The reader's own word for a stream that stops is also what gateways call it when they tell it.
+            self.has_error |= isinstance(event, Error) and (is_said or event.type != TRUNCATED)
 
     def _take(self, data: bytes) -> None:
         """Compare the next bytes with those that come next."""
@@ -149,18 +160,23 @@ class Meter:
 class Answer:
     """An LLM's answer in the upstream's dialect, made piece by piece: `open`, some `text`, `close`."""
 
-    def __init__(self, dialect: str, model: str) -> None:
+    def __init__(self, dialect: str, model: str, message_id: str = "answer-1") -> None:
         row, framing = get_dialect(dialect)
-        self._encoder = row.encoder(framing=framing, message_id="answer-1", created_ns=CREATED_NS)
+        self._id = message_id
+        self._encoder = row.encoder(framing=framing, message_id=message_id, created_ns=CREATED_NS)
         self._model = model
 
     def write(self, *events: Event, text: str = "") -> Part:
         """Return the records of these events; `text` is what of the answer's text they complete."""
         return Part(b"".join(self._encoder.feed_many(events)), text)
 
+    def begin(self) -> Part:
+        """Return what comes before the first part."""
+        return self.write(Start(id=self._id, model=self._model, created_ns=CREATED_NS))
+
     def open(self) -> Part:
         """Return what comes before the first token."""
-        return self.write(Start(id="answer-1", model=self._model, created_ns=CREATED_NS), PartStart(0, "text"))
+        return Part(self.begin().data + self.write(PartStart(0, "text")).data)
 
     def text(self, text: str) -> Part:
         """Return a token."""
@@ -196,12 +212,14 @@ class Talk:
         return get_dialect(self.setting.upstream_dialect)[1] == "sse"
 
     def meter(self) -> Meter:
-        """Return what tells how much of an answer has come."""
-        return Meter(None if self.setting.by_bytes else self.setting.client_dialect)
+        """Return what tells how much of an answer has come. Of plain text on both sides that is told by its bytes."""
+        setting = self.setting
+        is_plain = setting.by_bytes or setting.client_dialect == setting.upstream_dialect == "text"
+        return Meter(None if is_plain else setting.client_dialect)
 
     def answer(self) -> Answer:
-        """Return a new answer."""
-        return Answer(self.setting.upstream_dialect, self.model)
+        """Return a new answer. Its id has the token in it, so that one that is given to another client is known."""
+        return Answer(self.setting.upstream_dialect, self.model, f"answer-{self.token}")
 
     def tokens(self, count: int, *, start: int = 0) -> list[str]:
         """Return texts that differ from each other, as small as tokens are."""
@@ -226,6 +244,7 @@ class Talk:
         stream: bool = True,
         tools: list[Tool] | None = None,
         body: bytes | None = None,
+        padding: str = "",
     ) -> Asked:
         """Return a request of the client's dialect. It is told apart by its path or query, a header, and its message.
 
@@ -235,17 +254,21 @@ class Talk:
             stream: whether a stream is asked for.
             tools: what the model may call.
             body: instead of the dialect's own.
+            padding: what the user's message goes on with.
         """
         setting = self.setting
         asked = ChatRequest(
-            messages=[ChatMessage("user", f"Say something, for case {self.token}.")],
+            messages=[ChatMessage("user", f"Say something, for case {self.token}.{padding}")],
             model=self.model,
             stream=stream,
             tools=tools or [],
             max_tokens=1000,
         )
-        document = get_dialect(setting.client_dialect)[0].request(asked)
-        path = setting.path or document.path
+        dialect, framing = get_dialect(setting.client_dialect)
+        document = dialect.request(asked)
+        # Gemini's array comes where `alt=sse` does not ask for the other framing.
+        own_path = document.path.replace("?alt=sse", "") if framing == "json-array" else document.path
+        path = setting.path or own_path
         if setting.by_bytes and not setting.path:
             path = f"/{self.token}{path}"
         path += f"{'&' if '?' in path else '?'}streamkit={self.token}"

@@ -1,14 +1,15 @@
 """The upstream of all cases: one port, where each request is given to the case that it belongs to.
 
 A request is told apart by a token in its path or query, in a header, or in its message: whichever of them the proxy
-lets through. Where it lets none through, cases run one at a time, and every request is the running case's.
+lets through. Where it lets none through, cases run one at a time, and every request is the running case's that has the
+method of one that it sent.
 
-What belongs to no case (a gateway that asks for the list of models, a health check) the mock server answers.
+What belongs to no case (a gateway that asks for the list of models, a health check) the mock server answers. What comes
+late, when its case is over, is refused with 410: proxies neither try that again nor count it against us.
 """
 
 from __future__ import annotations
 
-import re
 from collections import deque
 from typing import Final
 
@@ -16,24 +17,21 @@ import trio
 
 from mockserver.app import MockServer
 from streamkit.contract.content import TOKEN_HEADER
+from streamkit.contract.token import TOKEN, TOKEN_BYTES, token_in
 from streamkit.contract.upstream_end import UpstreamEnd
 from streamkit.http.exchange import Exchange
 from streamkit.http.head import BadHead
 from streamkit.http.wire import response_head
 
-__all__ = ["TOKEN_PREFIX", "Desk", "Hub"]
-
-TOKEN_PREFIX: Final = "skc"  # noqa: S105 - no secret
-TOKEN: Final = re.compile(rf"{TOKEN_PREFIX}[0-9a-f]{{12}}".encode())
-
-TOKEN_BYTES: Final = len(TOKEN_PREFIX) + 12
+__all__ = ["Desk", "Hub"]
 
 SEARCHED_BYTES: Final = 1 << 20
 """How much of a request's body is searched for the token."""
 
-KEPT_TOKENS: Final = 10_000
+MAX_WAITING: Final = 256
+"""How many requests may wait at one desk: a proxy that asks again and again must not fill our memory."""
 
-NOBODY: Final = b"no case of the contract harness waits for this request\n"
+NOBODY: Final = b"no case of the contract harness waits for this request (any more)\n"
 
 
 class Desk:
@@ -41,18 +39,29 @@ class Desk:
 
     Attributes:
         carriers: by what the requests were told apart so far: `path`, `header`, `body`, or `turn`.
+        methods: of the requests that the case has sent; what comes without a token has to have one of them.
+        arrived: how many requests have come.
     """
 
     def __init__(self) -> None:
         self.carriers: set[str] = set()
+        self.methods: set[str] = set()
+        self.arrived = 0
         self._waiting: deque[UpstreamEnd] = deque()
-        self._all: list[UpstreamEnd] = []
+        self._open: list[UpstreamEnd] = []
         self._changed = trio.Event()
+
+    @property
+    def is_full(self) -> bool:
+        """Whether too many requests wait already."""
+        return len(self._waiting) >= MAX_WAITING
 
     def put(self, end: UpstreamEnd) -> None:
         """Let a request arrive."""
+        self.arrived += 1
+        self._open = [each for each in self._open if not each.is_done.is_set()]
+        self._open.append(end)
         self._waiting.append(end)
-        self._all.append(end)
         self._changed.set()
         self._changed = trio.Event()
 
@@ -62,14 +71,9 @@ class Desk:
             await self._changed.wait()
         return self._waiting.popleft()
 
-    @property
-    def arrived(self) -> int:
-        """How many requests have come."""
-        return len(self._all)
-
     def drop(self) -> None:
         """Give up what was not answered to its end."""
-        for end in self._all:
+        for end in self._open:
             end.drop()
 
 
@@ -77,16 +81,20 @@ class Hub:
     """Gives requests to cases; its `handle` is a handler of `streamkit.http.server`.
 
     Attributes:
-        turn: the token of the one case that runs, where no token gets through; empty otherwise.
-        strays: how many requests belonged to no case.
+        turn: the token of the one case whose turn it is: what has no token is for that one. Empty where requests have
+            tokens, or nobody has a turn.
+        is_blind: whether it is known that no token gets through; then nobody looks for one in bodies.
+        strays: how many requests had no token, and were no case's.
+        late: how many requests had the token of a case that was over.
     """
 
     def __init__(self, mock: MockServer) -> None:
         self.turn = ""
+        self.is_blind = False
         self.strays = 0
+        self.late = 0
         self._mock = mock
         self._desks: dict[str, Desk] = {}
-        self._past: dict[str, None] = {}
 
     def open(self, token: str) -> Desk:
         """Have the requests with this token arrive at the desk that is returned."""
@@ -98,46 +106,73 @@ class Hub:
         desk = self._desks.pop(token, None)
         if desk is not None:
             desk.drop()
-        self._past[token] = None
-        while len(self._past) > KEPT_TOKENS:
-            del self._past[next(iter(self._past))]
+        if self.turn == token:
+            self.turn = ""
 
     async def handle(self, exchange: Exchange) -> None:
         """Take one request, and wait until its case is done with it."""
-        token, carriers = self._token_in_head(exchange)
+        token, carriers = _token_in_head(exchange)
         body = b""
-        if token is None and exchange.has_unread_body:
+        if token is None and exchange.has_unread_body and not self.is_blind:
             body = await _beginning_of_body(exchange)
-            token, carriers = _token_in(body), {"body"}
-        if token is None and self.turn:
+            token, carriers = token_in(body), {"body"}
+        if token is None and self.turn and exchange.request.method in self._desks[self.turn].methods:
             token, carriers = self.turn, {"turn"}
         desk = None if token is None else self._desks.get(token)
-        if desk is None:
-            await self._refuse(exchange, is_past=token is not None or bool(body))
-            return
-        desk.carriers |= carriers
-        end = UpstreamEnd(exchange, body)
-        desk.put(end)
-        await end.is_done.wait()
+        if token is None:
+            self.strays += 1
+            await self._answer_stray(exchange, body)
+        elif desk is None or desk.is_full:
+            self.late += 1
+            await _refuse(exchange)
+        else:
+            desk.carriers |= carriers
+            end = UpstreamEnd(exchange, body)
+            end.token = token
+            desk.put(end)
+            await end.is_done.wait()
 
-    def _token_in_head(self, exchange: Exchange) -> tuple[str | None, set[str]]:
-        request = exchange.request
-        found = {"path": _token_in(request.target), "header": _token_in(request.get(TOKEN_HEADER) or "")}
-        return found["path"] or found["header"], {name for name, token in found.items() if token}
-
-    async def _refuse(self, exchange: Exchange, *, is_past: bool) -> None:
-        self.strays += 1
-        if not is_past:
+    async def _answer_stray(self, exchange: Exchange, body: bytes) -> None:
+        """Answer what is no case's as an ordinary server would."""
+        if not body:
             await self._mock.handle(exchange)
-            return
-        fields = [("Content-Type", "text/plain"), ("Content-Length", str(len(NOBODY))), ("Connection", "close")]
-        exchange.keep_alive = False
-        await exchange.stream.send_all(response_head(503, fields) + NOBODY)
+        elif exchange.has_unread_body:
+            await _refuse(exchange)
+        else:
+            again = Reread(exchange, body)
+            try:
+                await self._mock.handle(again)
+            finally:
+                exchange.keep_alive = again.keep_alive
 
 
-def _token_in(text: str | bytes) -> str | None:
-    found = TOKEN.search(text.encode("latin-1", "replace") if isinstance(text, str) else text)
-    return None if found is None else found.group().decode()
+class Reread(Exchange):
+    """An exchange whose request's body was read, and may be read once more."""
+
+    __slots__ = ("_whole",)
+
+    def __init__(self, exchange: Exchange, body: bytes) -> None:
+        for name in Exchange.__slots__:
+            setattr(self, name, getattr(exchange, name))
+        self._whole = body
+
+    async def read_body(self, *, auto_continue: bool = True) -> bytes:  # noqa: ARG002 - that was done
+        return self._whole
+
+
+async def _refuse(exchange: Exchange) -> None:
+    fields = [("Content-Type", "text/plain"), ("Content-Length", str(len(NOBODY))), ("Connection", "close")]
+    exchange.keep_alive = False
+    await exchange.stream.send_all(response_head(410, fields) + (b"" if exchange.request.method == "HEAD" else NOBODY))
+
+
+def _token_in_head(exchange: Exchange) -> tuple[str | None, set[str]]:
+    request = exchange.request
+    found = {
+        "path": token_in(request.target.encode("latin-1", "replace")),
+        "header": token_in((request.get(TOKEN_HEADER) or "").encode("latin-1", "replace")),
+    }
+    return found["path"] or found["header"], {name for name, token in found.items() if token}
 
 
 async def _beginning_of_body(exchange: Exchange) -> bytes:

@@ -1,35 +1,40 @@
 """Lockstep: the upstream does not send piece N+1 before the client holds piece N. What then never comes is held back.
 
-A piece that is not there in time is diagnosed by cause. Silence goes on for a second span: what comes in it was delayed
-by a timer. Then more is sent, piece by piece: what comes only now was buffered, and how much it took says how much the
-proxy holds. Then the answer ends: what comes only now was held until the end. The rest is lost.
+A piece that is not there in time is looked into. Silence goes on for a second span: what comes in it was delayed by a
+timer. Then more is sent, piece by piece: what comes only now was buffered, and how much it took, and how much came at
+once, say how much the proxy holds. Then the answer ends: what comes only now was held until the end. The rest is lost.
 
-`drive` does it, `judge` reads it out of the trace and is pure.
+`lockstep` and `drive_lockstep` do this; `contract.diagnosis` reads out of the trace what it means.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from itertools import chain
+from typing import TYPE_CHECKING, Final
 
 from streamkit.contract.case import Drive
 from streamkit.contract.content import Asked, Part
-from streamkit.contract.trace import Exchanged, Trace
-from streamkit.contract.verdicts import Finding
+from streamkit.contract.diagnosis import Diagnosis, diagnosis_of, judge_lockstep
+from streamkit.contract.trace import Lockstep
 
 if TYPE_CHECKING:
     from streamkit.contract.client_end import ClientEnd
     from streamkit.contract.stand import Stand
     from streamkit.contract.upstream_end import Framing, UpstreamEnd
 
-__all__ = ["Diagnosis", "Source", "diagnosis_of", "drive_lockstep", "judge_lockstep", "lockstep"]
+__all__ = ["Diagnosis", "Source", "diagnosis_of", "drive_lockstep", "joined", "judge_lockstep", "lockstep"]
 
-FILLER_BYTES: Final = (64, 256, 1024, 1024, 2048, 4096, 4096, 8192, 8192, *(16384,) * 6, *(65536,) * 14)
-"""What is sent to see what comes out: about 1 MiB, in steps that tell the usual buffers (4, 8, 16, 64 KiB) apart."""
+STEPS: Final = ((8 << 10, 256), (16 << 10, 1 << 10), (80 << 10, 4 << 10), (1 << 20, 64 << 10))
+"""What is sent to see what comes out: in all up to so many bytes, in steps of so many. They are a sixteenth or less of
+the usual buffers (4, 8, 16, 64 KiB)."""
 
-FILLER_WAIT_S: Final = 0.15
-"""How long each of them is waited for. It only decides how exact the buffer's size is."""
+COUNTED_BYTES: Final = 80 << 10
+"""The same in an answer with a Content-Length, which has to be sent whole even where nothing was held."""
+
+FILLER_WAIT_S: Final = 0.03
+"""How long each of them is waited for. It only decides how exact a buffer's size is."""
 
 
 @dataclass(frozen=True)
@@ -40,63 +45,65 @@ class Source:
         parts: the pieces in order.
         filler: makes a piece of about so many bytes that may follow them; None where nothing may.
         closing: makes what ends the content, after which no filler can be made; None where the last part does.
+        reserve: fillers that are sent in any case, because a Content-Length has promised them.
     """
 
     parts: Sequence[Part]
     filler: Callable[[int], Part] | None = None
     closing: Callable[[], Part] | None = None
+    reserve: Sequence[Part] = ()
 
     def counted(self) -> Source:
-        """Return it as what a Content-Length can be given for: nothing can be put in any more."""
-        return Source(self.parts if self.closing is None else [*self.parts, self.closing()])
+        """Return it as what a Content-Length can be given for: all that will ever be sent is made."""
+        if self.filler is None:
+            return self
+        reserve = [self.filler(size) for size in _steps(COUNTED_BYTES)]
+        # The last byte is the end of such an answer, so it is not one that something may be learned from before.
+        closing = self.closing or reserve.pop
+        last = closing()
+        return Source(self.parts, None, lambda: last, reserve)
 
     @property
     def size_bytes(self) -> int:
-        """How much the parts are."""
-        return sum(len(part.data) for part in self.parts)
+        """How much all of it is, where it is counted."""
+        last = [] if self.closing is None else [self.closing()]
+        return sum(len(part.data) for part in (*self.parts, *self.reserve, *last))
+
+    def fillers(self) -> Iterable[Part]:
+        """Return what may be sent to see what comes out; made as it is asked for."""
+        return self.reserve if self.filler is None else map(self.filler, _steps(STEPS[-1][0]))
 
 
-@dataclass(frozen=True)
-class Diagnosis:
-    """What became of the pieces.
+def _step_after(sent_bytes: int) -> int:
+    return next((step for until, step in STEPS if sent_bytes < until), STEPS[-1][1])
 
-    Attributes:
-        kind: `prompt`: each came before the next was sent. `timer`: one came late, although nothing more was sent.
-            `buffered`: one came only when more had been sent. `until-end`: one came only when the answer had ended.
-            `lost`: one never came. `wrong`: what came is not what was sent. `broken`: the answer ended too early.
-        piece: which one, counted from 1; 0 for `prompt`.
-        pieces: how many were to come.
-        buffer_bytes: how much had to follow it, for `buffered`.
-        delay_ms: how late it was, for `timer`.
-        reason: of `wrong` and `broken`.
-    """
 
-    kind: Literal["prompt", "timer", "buffered", "until-end", "lost", "wrong", "broken"]
-    piece: int = 0
-    pieces: int = 0
-    buffer_bytes: int = 0
-    delay_ms: float = 0.0
-    reason: str = ""
+def _steps(size_bytes: int) -> Iterator[int]:
+    """Yield the sizes of pieces that are so much together."""
+    sent_bytes = 0
+    while sent_bytes < size_bytes:
+        step = _step_after(sent_bytes)
+        yield step
+        sent_bytes += step
 
-    @property
-    def sentence(self) -> str:
-        """What it means, for people."""
-        where = f"piece {self.piece} of {self.pieces}"
-        match self.kind:
-            case "prompt":
-                return f"each of {self.pieces} pieces was there before the next one was sent"
-            case "timer":
-                return f"{where} was delayed by a timer of about {self.delay_ms:.0f} ms: it came by itself, late"
-            case "buffered":
-                return f"{where} was buffered: it came only when about {self.buffer_bytes} more bytes had been sent"
-            case "until-end":
-                return f"{where} was buffered until the end of the answer"
-            case "lost":
-                return f"{where} never came, not even with the end of the answer"
-            case "wrong":
-                return f"{where} came wrong: {self.reason}"
-            case "broken":
-                return f"the answer ended before {where} was there: {self.reason}"
+
+def _in_steps(parts: Iterable[Part]) -> Iterator[Part]:
+    """Cut pieces that are larger than the step that is due. Their text goes with their last one."""
+    sent_bytes = 0
+    for part in parts:
+        data = part.data
+        while len(data) > 2 * (step := _step_after(sent_bytes)):
+            yield Part(data[:step])
+            data = data[step:]
+            sent_bytes += step
+        yield Part(data, part.text)
+        sent_bytes += len(data)
+
+
+def joined(parts: Iterable[Part]) -> Part:
+    """Return several pieces as one."""
+    parts = list(parts)
+    return Part(b"".join(part.data for part in parts), "".join(part.text for part in parts))
 
 
 def lockstep(
@@ -106,6 +113,7 @@ def lockstep(
     asked: Callable[[Stand], Asked] | None = None,
     media_type: str = "",
     headers: Sequence[tuple[str, str]] = (),
+    offers_gzip: bool = False,
 ) -> Drive:
     """Return a drive that asks, and sends `source` in lockstep.
 
@@ -115,16 +123,22 @@ def lockstep(
         asked: the request; by default the dialect's usual one.
         media_type: the answer's; by default the dialect's own.
         headers: of the answer, besides.
+        offers_gzip: whether the client says that it takes gzip, and undoes it.
     """
 
     async def drive(stand: Stand) -> None:
         content = source(stand).counted() if framing == "cl" else source(stand)
-        client, up = await stand.ask(asked(stand) if asked else None)
+        request = asked(stand) if asked else stand.talk.request()
+        client = await stand.connect()
+        if offers_gzip:
+            client.accept_coding()
+            request = request.with_headers(("Accept-Encoding", "gzip"))
+        _, up = await stand.ask(request, client=client)
         await up.respond(
             framing,
             media_type=media_type or stand.talk.media_type,
             headers=headers,
-            size_bytes=content.size_bytes,
+            size_bytes=content.size_bytes if framing == "cl" else 0,
         )
         await drive_lockstep(stand, client, up, content)
 
@@ -133,82 +147,61 @@ def lockstep(
 
 async def drive_lockstep(stand: Stand, client: ClientEnd, up: UpstreamEnd, source: Source) -> None:
     """Send everything in lockstep, to the end of the answer; where a piece does not come, find out why."""
-    stand.trace.facts["planned_pieces"] = len(source.parts)
+    steps = client.exchanged.lockstep = Lockstep(len(source.parts))
     parts = iter(source.parts)
-    for part in parts:
+    rest, fillers = _in_steps(parts), iter(source.fillers())
+    for number, part in enumerate(parts, 1):
         if not await stand.deliver(client, up, part):
-            await _find_out(stand, client, up, source, parts)
+            steps.piece = number
+            if await _has_waited(stand, client, up):
+                if number < len(source.parts):
+                    # One more: it has the timer's whole span to wait, where the first may have come in its midst.
+                    await stand.deliver(client, up, next(parts), within_s=2 * stand.limit_s)
+            elif steps.filler_ns:
+                await _send_more(stand, client, up, chain(rest, fillers))
             break
-    if source.closing is not None:
-        await up.send(source.closing(), "closing")
-    stand.mark("finish")
-    await up.finish()
-    await client.rest(stand.limit_s)
+    steps.has_ended_early = bool(client.exchanged.client_end)
+
+    async def end() -> None:
+        # What was promised, or stands before the closing, is sent at once: nothing is to be learned from it any more.
+        if left := [*rest, *(fillers if source.filler is None else ())]:
+            await up.send(joined(left), "filler")
+        if up.framing == "cl":
+            steps.ending_ns = stand.now_ns()
+        if source.closing is not None:
+            await up.send(source.closing(), "closing")
+            if steps.filler_ns and up.framing != "cl":
+                await stand.sleep(FILLER_WAIT_S)  # or what the closing brings out would seem to come with the end
+        steps.ending_ns = steps.ending_ns or stand.now_ns()
+        stand.mark("the answer ends")
+        await up.finish()
+
+    await stand.to_the_end(client, up, end)
 
 
-async def _find_out(stand: Stand, client: ClientEnd, up: UpstreamEnd, source: Source, rest: Iterator[Part]) -> None:
-    wanted = up.exchanged.expected_units
-    exchanged = client.exchanged
-    if exchanged.problem or exchanged.client_end:
-        return
-    stand.mark("limit")
-    if await client.until(wanted, stand.limit_s):
-        stand.mark("timer")
-        for part in rest:
-            if not await stand.deliver(client, up, part, within_s=2 * stand.limit_s):
-                return
-        return
-    stand.mark("filler")
-    fillers = rest if source.filler is None else map(source.filler, FILLER_BYTES)
-    for part in fillers:
+async def _has_waited(stand: Stand, client: ClientEnd, up: UpstreamEnd) -> bool:
+    """Keep silent for a second span, and tell whether the piece that is missing came in it."""
+    exchanged, steps = client.exchanged, client.exchanged.lockstep
+    if steps is None or exchanged.problem or exchanged.client_end:
+        return False
+    steps.limit_ns, steps.limit_units = stand.now_ns(), client.meter.units
+    stand.mark(f"piece {steps.piece} was not there in time; nothing more is sent")
+    if await client.until(up.exchanged.expected_units, stand.limit_s):
+        return True
+    if not (exchanged.problem or exchanged.client_end):
+        steps.filler_ns = stand.now_ns()
+        stand.mark("more is sent, to see what comes out")
+    return False
+
+
+async def _send_more(stand: Stand, client: ClientEnd, up: UpstreamEnd, more: Iterator[Part]) -> None:
+    """Send more and more, until the piece that is missing comes."""
+    exchanged, steps, wanted = client.exchanged, client.exchanged.lockstep, up.exchanged.expected_units
+    for part in more:
+        await stand.deliver(client, up, part, within_s=FILLER_WAIT_S, mark="filler")
+        if steps is not None and client.meter.units >= wanted:
+            await client.until(up.exchanged.expected_units, FILLER_WAIT_S)
+            steps.released_units, steps.released_of_units = client.meter.units, up.exchanged.expected_units
+            return
         if up.is_gone or exchanged.client_end or exchanged.problem:
             return
-        if await stand.deliver(client, up, part, within_s=FILLER_WAIT_S, mark="filler") or client.meter.units >= wanted:
-            break
-    if source.filler is None:
-        for part in rest:
-            await up.send(part, "filler")
-
-
-def diagnosis_of(exchanged: Exchanged, trace: Trace) -> Diagnosis:
-    """Read out of a trace what became of the pieces. Pure."""
-    pieces = [piece for piece in exchanged.pieces if not piece.mark]
-    planned = trace.facts.get("planned_pieces")
-    count = planned if isinstance(planned, int) else len(pieces)
-    limit_ns, filler_ns = trace.marked_ns("limit"), trace.marked_ns("filler")
-    finish_ns = trace.marked_ns("finish")
-    missing = next((number for number, piece in enumerate(pieces, 1) if not piece.came_ns), 0)
-    if exchanged.problem:
-        return Diagnosis("wrong", missing or count, count, reason=exchanged.problem)
-    late = next((n for n, piece in enumerate(pieces, 1) if limit_ns and (piece.came_ns or limit_ns + 1) > limit_ns), 0)
-    if not late and not missing:
-        return Diagnosis("prompt", 0, count)
-    number = late or missing
-    piece = pieces[number - 1]
-    if not piece.came_ns:
-        if exchanged.client_end not in {"complete", "closed", "hang", ""} or not limit_ns:
-            return Diagnosis("broken", number, count, reason=exchanged.client_end or "nothing came")
-        return Diagnosis("lost", number, count)
-    if finish_ns and piece.came_ns >= finish_ns:
-        return Diagnosis("until-end", number, count)
-    if filler_ns and piece.came_ns >= filler_ns:
-        behind = sum(
-            each.size_bytes
-            for each in exchanged.pieces
-            if each.units > piece.units and each.sent_ns and each.sent_ns <= piece.came_ns
-        )
-        return Diagnosis("buffered", number, count, buffer_bytes=behind)
-    return Diagnosis("timer", number, count, delay_ms=(piece.came_ns - piece.sent_ns) / 1e6)
-
-
-def judge_lockstep(trace: Trace) -> Finding:
-    """Say whether every piece came before the next one was sent."""
-    found = diagnosis_of(trace.exchange, trace)
-    facts: dict[str, object] = {"diagnosis": found.kind, "pieces": found.pieces}
-    if found.kind != "prompt":
-        facts["piece"] = found.piece
-    if found.kind == "buffered":
-        facts["buffer_bytes"] = found.buffer_bytes
-    if found.kind == "timer":
-        facts["delay_ms"] = round(found.delay_ms, 1)
-    return Finding(found.kind == "prompt", found.sentence, facts)

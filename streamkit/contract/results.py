@@ -10,7 +10,7 @@ from streamkit.contract.case import Case
 from streamkit.contract.trace import Trace
 from streamkit.contract.verdicts import Ending, Level, Profile, Verdict, verdict_of, worst
 
-__all__ = ["Report", "Result", "harness_error", "result_of", "unmet"]
+__all__ = ["Report", "Result", "harness_error", "not_run", "result_of", "unmet"]
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,8 @@ class Result:
 def result_of(case: Case, level: Level, trace: Trace, duration_s: float) -> Result:
     """Judge a trace."""
     finding = case.judge(trace)
-    behaviour = verdict_of(finding.holds, level, is_implemented=finding.is_implemented)
+    binding: Level = "should" if finding.is_late and level == "must" else level
+    behaviour = verdict_of(finding.holds, binding, is_implemented=finding.is_implemented)
     ending = trace.exchange.ending
     # Where nothing ended there is nothing to judge, and what is not implemented has no ending that it could get wrong.
     is_right = not case.endings or ending in case.endings or ending is Ending.NONE or not finding.is_implemented
@@ -75,8 +76,12 @@ def harness_error(case: Case, level: Level, detail: str, trace: Trace | None = N
 
 def unmet(case: Case, level: Level, needed: str, verdict: Verdict) -> Result:
     """Return the result of a case that was not run, because what it builds on does not hold."""
-    detail = f"not run: it says nothing while {needed} is {verdict}"
-    return _unsaid(case, level, Verdict.DEPENDENCY_FAILED, detail, Trace(), 0.0)
+    return not_run(case, level, f"it says nothing while {needed} is {verdict}; see there")
+
+
+def not_run(case: Case, level: Level, why: str) -> Result:
+    """Return the result of a case that was not run, because of what came before it."""
+    return _unsaid(case, level, Verdict.DEPENDENCY_FAILED, f"not run: {why}", Trace(), 0.0)
 
 
 def _unsaid(  # noqa: PLR0917 - as they are

@@ -23,12 +23,22 @@ class Sizes:
         random_bytes: the body whose digest is compared.
         absorb_bytes: the two lengths of a stream whose client does not read.
         events: how many events make many.
+        idle_s: how long a stream is silent, or its reader slow, in the slow group: a little over the usual 60 s.
+        heartbeat_s: between two heartbeats.
+        duration_s: how long a stream flows without an end.
+        stress_runs: how often the flush cases are repeated while all processors are busy.
+        gaps_ms: between the pieces whose latency shows whether a timer holds them.
         lines: the longest line that `limit.line.*` sends; longer variants are left out.
     """
 
     random_bytes: int = 10 << 20
     absorb_bytes: tuple[int, int] = (64 << 20, 192 << 20)
     events: int = 100_000
+    idle_s: float = 65.0
+    heartbeat_s: float = 15.0
+    duration_s: float = 120.0
+    stress_runs: int = 20
+    gaps_ms: tuple[int, ...] = (0, 1, 5, 20, 50, 120, 300)
 
 
 @dataclass(frozen=True)

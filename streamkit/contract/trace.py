@@ -13,7 +13,18 @@ import msgspec
 
 from streamkit.contract.verdicts import Ending
 
-__all__ = ["EXCERPT_BYTES", "KEPT_BODY_BYTES", "MAX_EVENTS", "Event", "Exchanged", "Head", "Pairs", "Piece", "Trace"]
+__all__ = [
+    "EXCERPT_BYTES",
+    "KEPT_BODY_BYTES",
+    "MAX_EVENTS",
+    "Event",
+    "Exchanged",
+    "Head",
+    "Lockstep",
+    "Pairs",
+    "Piece",
+    "Trace",
+]
 
 MAX_EVENTS: Final = 4000
 EXCERPT_BYTES: Final = 400
@@ -81,6 +92,7 @@ class Piece(msgspec.Struct):
     Attributes:
         units: what the client holds once it has all of it: bytes of the body, or of the text (`content.Meter`).
         size_bytes: of the body.
+        begun_ns: when it began to be sent. Its first bytes may come before `sent_ns`.
         sent_ns: when the kernel had it; 0 where it has not.
         came_ns: when the client had it; 0 where it never did.
         mark: what was different about it: empty, `filler` for what was only sent to see what comes out.
@@ -91,6 +103,33 @@ class Piece(msgspec.Struct):
     sent_ns: int = 0
     came_ns: int = 0
     mark: str = ""
+    begun_ns: int = 0
+
+
+class Lockstep(msgspec.Struct):
+    """What lockstep did about an answer, and about the first piece that was not there in time (`contract.lockstep`).
+
+    Attributes:
+        planned: how many pieces were to be sent one after the other.
+        piece: which of them, from 1, was not there within the limit; 0 as long as each was.
+        limit_ns: when that was found.
+        limit_units: how much the client held then.
+        filler_ns: when more was sent, because a second span of silence had changed nothing; 0 where it was not.
+        released_units: how much the client held once the piece had come, and all that came along with it.
+        released_of_units: how much had been sent by then.
+        ending_ns: when what ends the answer was sent.
+        has_ended_early: whether it had ended for the client before that.
+    """
+
+    planned: int
+    piece: int = 0
+    limit_ns: int = 0
+    limit_units: int = 0
+    filler_ns: int = 0
+    released_units: int = 0
+    released_of_units: int = 0
+    ending_ns: int = 0
+    has_ended_early: bool = False
 
 
 @dataclass
@@ -112,6 +151,7 @@ class Exchanged:
         client_end, upstream_end: see there.
         left_ns, left_how: when and how the upstream saw its client leave; 0 and empty where it did not.
         client_left_ns: when the client left; 0 where it did not.
+        lockstep: what lockstep did about it; None where it was not used.
     """
 
     attempts: list[Head] = field(default_factory=list)
@@ -134,6 +174,7 @@ class Exchanged:
     left_ns: int = 0
     left_how: str = ""
     client_left_ns: int = 0
+    lockstep: Lockstep | None = None
     has_error_event: bool = False
     """Whether the client's stream, read as its dialect, says itself that it failed. Gateways may say it so."""
     has_end_event: bool = False

@@ -11,7 +11,7 @@ from typing import Final, Literal
 
 import trio
 
-from streamkit.contract.content import Meter, Part
+from streamkit.contract.content import TOKEN_HEADER, Meter, Part
 from streamkit.contract.trace import EXCERPT_BYTES, Event, Exchanged, Head, Pairs, Piece, Trace
 from streamkit.http.clock import now_ns
 from streamkit.http.exchange import Exchange
@@ -28,6 +28,9 @@ FRAMINGS: Final[tuple[Framing, ...]] = ("chunked", "close", "cl")
 
 KEPT_REQUEST_BYTES: Final = 1 << 20
 
+LOOKS: Final = 8
+"""How many times in a row nothing was taken from an upstream that is blocked."""
+
 
 class UpstreamEnd:
     """One request at the upstream, and its answer.
@@ -37,6 +40,7 @@ class UpstreamEnd:
         exchanged: where what happens is written down.
         is_done: set once nothing more is to be done on this request.
         is_gone: whether the proxy has gone away.
+        token: of the case that this belongs to; it stands in the answer's head, so that a client sees whose that is.
     """
 
     def __init__(self, exchange: Exchange, body: bytes = b"") -> None:
@@ -49,8 +53,11 @@ class UpstreamEnd:
         self.is_gone = False
         self.exchanged = Exchanged()
         self.framing: Framing = "auto"
+        self.token = ""
         self._meter = Meter()
         self._trace = Trace()
+        self._held = memoryview(b"")  # what `pour` could not get rid of
+        self._start_bytes = exchange.stream.sent_bytes
 
     def join(self, exchanged: Exchanged, meter: Meter, trace: Trace) -> None:
         """Make this an attempt of that exchange."""
@@ -66,6 +73,11 @@ class UpstreamEnd:
     def version(self) -> str:
         """The HTTP version that the proxy speaks: a 1.0 one is owed an answer that ends with the connection."""
         return self.exchange.request.version
+
+    @property
+    def connection(self) -> int:
+        """The number of the proxy's connection on which the request came."""
+        return self.exchange.request.connection
 
     async def receive_body(self) -> bytes | None:
         """Return the next bytes of the request's body as they come, None at its end."""
@@ -119,7 +131,7 @@ class UpstreamEnd:
             framing = "chunked" if self.version == "1.1" else "close"
         self.framing = framing
         fields = [("Content-Type", media_type)] if media_type else []
-        fields += headers
+        fields += [*headers, *([(TOKEN_HEADER, self.token)] if self.token else [])]
         if framing == "chunked":
             fields.append(("Transfer-Encoding", "chunked"))
         elif framing == "cl":
@@ -134,7 +146,7 @@ class UpstreamEnd:
     def expect(self, part: Part, mark: str = "") -> Piece:
         """Note a piece of the body that is about to be sent, and return it: `send` and `deliver` do that."""
         units = self._meter.expect(part)
-        piece = Piece(units, len(part.data), mark=mark)
+        piece = Piece(units, len(part.data), mark=mark, begun_ns=now_ns())
         self.exchanged.pieces.append(piece)
         self.exchanged.expected_units = units
         return piece
@@ -155,12 +167,69 @@ class UpstreamEnd:
         if self.is_gone:
             return False
         try:
+            if self._held:
+                await self.exchange.stream.send_all(self._held)
+                self._held = memoryview(b"")
             await self.exchange.stream.send_all(data)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             self._lose("reset", now_ns())
             return False
         self._note("send", data, units=units, note=note)
         return True
+
+    @property
+    def taken_bytes(self) -> int:
+        """How much of the answer, with its framing, the other end's kernel has taken so far."""
+        stream = self.exchange.stream
+        return stream.sent_bytes - self._start_bytes - (stream.unsent_bytes() or 0)
+
+    async def pour(self, part: Part, size_bytes: int, *, patience_s: float) -> bool:
+        """Send the same piece again and again, until so many bytes were given away or nothing more is taken.
+
+        What was given away of a piece that was not taken whole is remembered: the next `write` begins with the rest.
+
+        Args:
+            part: all of them are this one, so that it costs no memory however many there are.
+            size_bytes: of the answer with its framing, counted from its first byte.
+            patience_s: how long nothing at all has to be taken before the proxy counts as blocked.
+
+        Returns:
+            Whether so much was taken; False where the proxy is blocked, or gone.
+        """
+        stream = self.exchange.stream
+        data = self.framed(part.data)
+        poured_bytes = 0
+        try:
+            while stream.sent_bytes - self._start_bytes < size_bytes:
+                if not self._held:
+                    piece = self.expect(part)
+                    piece.sent_ns = now_ns()
+                    self._held = memoryview(data)
+                sent = stream.send_now(self._held)
+                self._held = self._held[sent:]
+                poured_bytes += sent
+                if sent:
+                    await trio.lowlevel.checkpoint()
+                elif not await self._wait_for_room(patience_s):
+                    break
+        except (trio.BrokenResourceError, trio.ClosedResourceError):
+            self._lose("reset", now_ns())
+        number, units = self.exchange.request.connection, self.exchanged.expected_units
+        note = "the same piece again and again"
+        self._trace.note(Event(now_ns(), "upstream", number, "send", poured_bytes, units, data[:EXCERPT_BYTES], note))
+        return not self.is_gone and stream.sent_bytes - self._start_bytes >= size_bytes
+
+    async def _wait_for_room(self, patience_s: float) -> bool:
+        """Wait until more is taken; tell whether it is before the other end has taken nothing for so long."""
+        taken_bytes, looks = self.taken_bytes, 0
+        while looks < LOOKS:  # not until a time: a machine that stood still for a while says nothing about the proxy
+            with trio.move_on_after(patience_s / LOOKS):
+                await self.exchange.stream.wait_send_all_might_not_block()
+                return True
+            looks += 1
+            if self.taken_bytes != taken_bytes:  # not enough for the kernel to tell, but not nothing
+                taken_bytes, looks = self.taken_bytes, 0
+        return False
 
     async def finish(self, trailers: Pairs | None = None) -> None:
         """End the answer as its framing has it."""
@@ -178,6 +247,11 @@ class UpstreamEnd:
             self.exchange.keep_alive = False
         self._note({"clean": "end", "reset": "reset", "closed": "close"}[how], note=how)
         self.is_done.set()
+
+    async def hang_up(self) -> None:
+        """Close the connection of an answer that is done, as servers do with one that is idle for long."""
+        self._note("close", note="idle")
+        await self.exchange.stream.aclose()
 
     async def wait_left(self, within_s: float) -> bool:
         """Wait until the proxy goes away from this request, and tell whether it has, in time."""

@@ -69,12 +69,15 @@ class Finding:
         detail: one sentence for people, with the figures.
         facts: the figures by name, for machines; names have their units.
         is_implemented: whether the proxy does this at all, where it need not.
+        is_late: whether all that is wrong is that something came late, by itself. How late is too late nobody can say
+            without a tuned threshold, so that this is never worse than what should not be.
     """
 
     holds: bool | None
     detail: str
     facts: Mapping[str, object] = field(default_factory=dict)
     is_implemented: bool = True
+    is_late: bool = False
 
 
 SEVERITY: Final = (

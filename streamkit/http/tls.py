@@ -227,10 +227,12 @@ class ThrowawayCertificate:
     Attributes:
         context: what a server needs.
         authority_pem: what a client has to trust.
+        key_and_chain_pem: its key and itself, for who wants to keep it.
     """
 
     context: ssl.SSLContext
     authority_pem: bytes
+    key_and_chain_pem: bytes = b""
 
     def client_context(self) -> ssl.SSLContext:
         """Return what a client needs that trusts this certificate and no other."""
@@ -278,5 +280,6 @@ def throwaway_certificate(*hosts: str) -> ThrowawayCertificate:
         raise ConfigError("TLS with a throw-away certificate needs trustme: pip install 'streamkit[tls]'") from error
     authority = trustme.CA()
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert(*(hosts or ("localhost", "127.0.0.1", "::1"))).configure_cert(context)
-    return ThrowawayCertificate(context, authority.cert_pem.bytes())
+    certificate = authority.issue_cert(*(hosts or ("localhost", "127.0.0.1", "::1")))
+    certificate.configure_cert(context)
+    return ThrowawayCertificate(context, authority.cert_pem.bytes(), certificate.private_key_and_cert_chain_pem.bytes())

@@ -52,7 +52,8 @@ FILTERS: tuple[tuple[str, ...], ...] = (
 )
 COMMANDS = (
     *FILTERS,
-    *(("streamkit", name) for name in ("dialects", "chat", "inspect", "gateway", "mock")),
+    *(("streamkit", name) for name in ("dialects", "chat", "inspect", "gateway", "mock", "contract")),
+    ("streamkit", "contract", "matrix"),
 )
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc or uses a pipe in packet mode")

@@ -14,15 +14,19 @@ import trio
 from mockserver.app import MockServer
 from mockserver.journal import Entry
 from mockserver.open import open_mockserver
+from streamkit.contract.proxies import Running, parse_with, running
 from streamkit.http.listener import Listener, open_listeners
+from streamkit.http.origin import parse_origin
 from streamkit.http.stream import SocketStream
-from tests.gateway.neighbours import Neighbour, haproxy, nginx
 from tests.gateway.peers import PATIENCE_S, Stand, connected, gateway_to
 from tests.gateway.readers import Client, Server
 
 __all__ = ["ROWS", "Chain", "Row", "as_parameters", "body_of", "chain_to_mock", "chain_to_ours", "port_of", "steps"]
 
 Place = Literal["first", "second", "alone"]
+
+STREAMING = {"nginx": "stream-requests", "haproxy": "stream"}
+"""Each neighbour's variant for streams, requests among them."""
 
 
 class Row(NamedTuple):
@@ -39,11 +43,10 @@ class Row(NamedTuple):
     streaming: bool
     gzip: bool = False
 
-    def start(self, upstream_port: int) -> AbstractContextManager[Neighbour]:
+    def start(self, upstream_port: int) -> AbstractContextManager[Running]:
         """Run the neighbour before what listens there."""
-        if self.name == "nginx":
-            return nginx(upstream_port, streaming=self.streaming, gzip=self.gzip)
-        return haproxy(upstream_port, streaming=self.streaming)
+        variant = ("stream-gzip" if self.gzip else STREAMING[self.name]) if self.streaming else "default"
+        return running(*parse_with(f"{self.name}:{variant}"), parse_origin(f"http://127.0.0.1:{upstream_port}"))
 
     def __str__(self) -> str:
         return f"{self.name}-{'streaming' if self.streaming else 'default'}-{self.place}"
@@ -76,7 +79,7 @@ class Chain:
     """
 
     port: int
-    neighbour: Neighbour
+    neighbour: Running
     stand: Stand = field(init=False)
     mock: MockServer = field(init=False)
     upstream: Listener = field(init=False)

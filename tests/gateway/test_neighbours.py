@@ -6,17 +6,12 @@ That no byte is changed is in `test_neighbours_bytes.py`, how streams end and cl
 
 from __future__ import annotations
 
-import os
-import socket
 import zlib
-from collections.abc import Callable
-from contextlib import AbstractContextManager
 
 import pytest
 import trio
 
 from tests.gateway.chains import ROWS, Chain, Row, as_parameters, body_of, chain_to_mock, chain_to_ours, steps
-from tests.gateway.neighbours import NEIGHBOURS, Neighbour, nginx
 from tests.gateway.peers import FRAMINGS, Fields, end, framed, head_bytes, request
 from tests.gateway.readers import Client
 from tests.mockserver.talk import request_bytes
@@ -157,37 +152,3 @@ async def test_an_nginx_that_compresses_lets_each_token_through(row: Row) -> Non
         rest, ending = await client.rest()
         assert ending == "complete"
         assert got + gunzip.decompress(rest) == body_of(bytes((await chain.ended()).sent))
-
-
-# -------------------------------------------------------------------------------------------- the neighbours themselves
-
-
-@pytest.mark.parametrize(
-    "start", [pytest.param(start, marks=pytest.mark.needs(name)) for name, start in NEIGHBOURS.items()]
-)
-def test_a_neighbour_is_gone_behind_its_block(start: Callable[[int], AbstractContextManager[Neighbour]]) -> None:
-    found: list[Neighbour] = []
-    pids: list[int] = []
-
-    def fail() -> None:
-        with start(1) as neighbour:
-            found.append(neighbour)
-            pids.extend(neighbour.pids)
-            raise KeyError
-
-    with pytest.raises(KeyError) as caught:
-        fail()
-    assert pids
-    for pid in pids:
-        with pytest.raises(ProcessLookupError):
-            os.kill(pid, 0)
-    with pytest.raises(ConnectionRefusedError):
-        socket.create_connection(("127.0.0.1", found[0].port))
-    assert "said: " in caught.value.__notes__[0]
-
-
-@pytest.mark.needs("nginx")
-def test_a_neighbour_that_does_not_start_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tests.gateway.neighbours.NGINX_GZIP", "gzip perhaps;")
-    with pytest.raises(RuntimeError, match='invalid value "perhaps"'), nginx(1, gzip=True):
-        pass

@@ -63,7 +63,8 @@ def test_an_sdk_sees_the_same_through_the_gateway(name: str, answer: str, pair: 
     assert through == direct
     assert shortened(through) == expected(dialect, answer)
     (entry,) = entries_of(pair.mock)
-    assert entry["outcome"] == "complete"
+    # An SDK that goes at [DONE] may be gone before the last chunk.
+    assert entry["outcome"] in {"complete", "client-left"}
 
 
 CUTS: list[dict[str, str]] = [

@@ -19,6 +19,7 @@ from streamkit.contract.cases import (
     limit,
     llm,
     req,
+    stress,
     trailer,
 )
 
@@ -38,6 +39,7 @@ CASES: Final[tuple[Case, ...]] = (
     *conn.CASES,
     *idle.CASES,
     *lat.CASES,
+    *stress.CASES,
     *llm.CASES,
 )
 """In the order of reports."""

@@ -1,0 +1,163 @@
+"""Several proxies beside each other: a row for each case, a column for each proxy, and what differs.
+
+`Matrix` is a value and pure; `run_matrix` starts installed proxies one after the other and runs the suite on each.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+from streamkit import __version__
+from streamkit.contract.case import Case
+from streamkit.contract.open import open_runner, open_upstream
+from streamkit.contract.proxies import Proxy, Running, Variant, running
+from streamkit.contract.proxies.running import program_of
+from streamkit.contract.results import Report, Result
+from streamkit.contract.runner import BESIDE
+from streamkit.contract.setting import Setting
+from streamkit.contract.verdicts import Profile, Verdict
+from streamkit.http.origin import parse_origin
+
+__all__ = ["Matrix", "Row", "report_on", "run_matrix"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A case in all columns.
+
+    Attributes:
+        results: what was found in each; None where the case is not for what this one claims to be.
+    """
+
+    id: str
+    rule: str
+    results: tuple[Result | None, ...]
+
+    @property
+    def verdicts(self) -> tuple[Verdict | None, ...]:
+        """The verdict of each column."""
+        return tuple(None if result is None else result.verdict for result in self.results)
+
+    @property
+    def differs(self) -> bool:
+        """Whether two columns in which it was run have different verdicts."""
+        return len({verdict for verdict in self.verdicts if verdict is not None}) > 1
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """What was found about several proxies.
+
+    Attributes:
+        names: of the columns, as `--with` has them.
+        reports: theirs.
+    """
+
+    names: tuple[str, ...]
+    reports: tuple[Report, ...]
+
+    @cached_property
+    def rows(self) -> tuple[Row, ...]:
+        """A row for each case of any column, in the order of the suite."""
+        columns = [{result.id: result for result in report.results} for report in self.reports]
+        found = {case_id: column[case_id].rule for column in columns for case_id in column}
+        rows = (Row(each, rule, tuple(column.get(each) for column in columns)) for each, rule in found.items())
+        place = {case_id: number for number, case_id in enumerate(self._order())}
+        return tuple(sorted(rows, key=lambda row: place[row.id]))
+
+    @property
+    def differing(self) -> tuple[Row, ...]:
+        """The rows that tell the proxies apart."""
+        return tuple(row for row in self.rows if row.differs)
+
+    @property
+    def summary(self) -> dict[str, dict[str, int]]:
+        """How many results there are of each verdict, for each column by name."""
+        return {name: report.summary for name, report in zip(self.names, self.reports, strict=True)}
+
+    def _order(self) -> list[str]:
+        """Return all ids so that each column's own order is kept: what only a later one has stands where it has it."""
+        order: list[str] = []
+        for report in self.reports:
+            at = 0
+            for result in report.results:
+                if result.id in order:
+                    at = order.index(result.id) + 1
+                else:
+                    order.insert(at, result.id)
+                    at += 1
+        return order
+
+
+async def run_matrix(
+    chosen: Sequence[tuple[Proxy, Variant]],
+    cases: Sequence[Case],
+    setting: Setting,
+    *,
+    profile: Profile | None = None,
+    bound_s: float = 300.0,
+    on_start: Callable[[Running], None] = lambda _: None,
+    on_result: Callable[[Result], None] = lambda _: None,
+) -> Matrix:
+    """Start each of these proxies in turn, and run the suite on it.
+
+    Args:
+        chosen: of `parse_with`.
+        cases: which ones.
+        setting: what is asked and how; target, model and headers are each proxy's own, where it needs some.
+        profile: what all of them are judged as; by default what each of them is.
+        bound_s: how long the suite may take on each.
+        on_start: is told of each proxy when it runs.
+        on_result: is told each result as it comes.
+
+    Raises:
+        ConfigError: one is not installed; none was started then.
+        ConnectError: one does not start.
+    """
+    for proxy, _ in chosen:
+        program_of(proxy)
+    names: list[str] = []
+    reports: list[Report] = []
+    for proxy, variant in chosen:
+        async with open_upstream() as (hub, upstream):
+            with running(proxy, variant, upstream) as run:
+                on_start(run)
+                own = replace(
+                    setting,
+                    target=parse_origin(run.url),
+                    profile=profile or run.profile,
+                    model=run.model or setting.model,
+                    headers=(*run.headers, *setting.headers),
+                )
+                async with open_runner(own, hub=hub, upstream=upstream, beside=run.beside or BESIDE) as runner:
+                    runner.bound_s = bound_s
+                    runner.on_result = on_result
+                    began_unix_s, began_s = time.time(), time.monotonic()
+                    results = await runner.run(cases)
+                names.append(run.name)
+                reports.append(report_on(own, results, run, began_unix_s, time.monotonic() - began_s))
+    return Matrix(tuple(names), tuple(reports))
+
+
+def report_on(
+    setting: Setting, results: Iterable[Result], run: Running | None, began_unix_s: float, duration_s: float
+) -> Report:
+    """Return the report on a run, with what the proxy is, where we have started it."""
+    return Report(
+        target=setting.target.url,
+        profile=setting.profile,
+        client_dialect=setting.client_dialect,
+        upstream_dialect=setting.upstream_dialect,
+        seed=setting.seed,
+        version=__version__,
+        results=tuple(results),
+        limit_s=setting.limit_s,
+        product=run.product if run else "",
+        product_version=run.product_version if run else "",
+        config_digest=run.config_digest if run else "",
+        began_unix_s=began_unix_s,
+        duration_s=duration_s,
+    )
