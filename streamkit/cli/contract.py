@@ -21,8 +21,8 @@ FILE: Final = click.Path(path_type=Path)
 INPUT: Final = click.Path(path_type=Path, allow_dash=True)
 
 EPILOG: Final = (
-    "Exit codes: 0 as it should be (or as expected), 1 not, 2 usage, 4 the target cannot be tested, 130 Ctrl-C, 141"
-    " closed pipe."
+    "Exit codes: 0 as it should be (or as expected), 1 not, 2 usage, 4 the target cannot be tested, or I/O, 130"
+    " Ctrl-C, 141 closed pipe."
 )
 
 PROFILES: Final = ("pipe", "gateway", "edge")
@@ -61,7 +61,7 @@ def suite_options(command: CommandT) -> CommandT:
         click.option("--skip", metavar="PREFIX", multiple=True, help="Leave these out."),
         click.option("--slow", is_flag=True, help="Run the slow cases too: idle for a minute, long streams, load."),
         click.option("--strict", is_flag=True, help="NON-STRICT fails the run, too."),
-        timeout_option("--limit", "limit_s", "How long a piece is waited for. It decides no verdict.", LIMIT_S),
+        timeout_option("--limit", "limit_s", "How long a piece is waited for. What is late by itself fails no run.", LIMIT_S),
         timeout_option("--max-time", "bound_s", "How long all of it may take.  [default: 5m, 30m with --slow]"),
         click.option("--seed", type=click.IntRange(min=0), metavar="N", default=0, show_default=True, help="Draw so."),
         click.option("--json", "json_path", type=INPUT, metavar="FILE", help="Write the results; - for stdout."),
@@ -107,21 +107,22 @@ def suite_options(command: CommandT) -> CommandT:
 @click.option("--list", "is_listing", is_flag=True, help="Say which cases there are, and run none.")
 @click.pass_context
 def command(ctx: click.Context, /, **options: Any) -> None:  # noqa: ANN401 - click's, by name
-    """Tell whether a proxy really streams: both ends are ours, and it stands in the middle.
+    """Tell whether a proxy really streams.
 
-    The upstream does not send a piece before the client holds the one before, so that what buffers is caught by cause.
-    Bytes, aborts, cancellation, memory, headers, and what LLM clients need are looked at in the same way. Without
-    --target or --with the gateway of `streamkit gateway` is tested.
+    Both ends of the wire are ours, and the proxy stands in the middle. The upstream does not send a piece before the
+    client holds the one before, so that what buffers is caught by cause. Bytes, aborts, cancellation, memory, headers,
+    and what LLM clients need are looked at in the same way. Without --target or --with the gateway of `streamkit
+    gateway` is tested.
 
     \b
     Examples:
       streamkit contract
       streamkit contract --with nginx:stream --html report.html
       streamkit contract --target http://127.0.0.1:8080 --upstream 127.0.0.1:9000
-      streamkit contract --target http://127.0.0.1:4000 --upstream 127.0.0.1:9000 --profile gateway \\
-          --header 'Authorization=Bearer sk-1' --model gpt --expected-failures known.txt --junit report.xml
+      streamkit contract --target http://127.0.0.1:8080 --upstream 127.0.0.1:9000 --profile gateway \\
+          --header 'Authorization=Bearer sk-1' --expected-failures known.txt --junit report.xml
       streamkit contract --with nginx --run flush --limit 1s
-      streamkit contract --target http://127.0.0.1:8080 --upstream 127.0.0.1:9000 --fuzz 500 --seed 7
+      streamkit contract --with nginx --fuzz 500 --seed 7
     """
     if ctx.invoked_subcommand is not None:
         refuse_misplaced(ctx)

@@ -41,19 +41,20 @@ ANYWHERE: Final = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing 
 
 
 def parse_place(text: str, what: str = "--upstream") -> tuple[str, int]:
-    """Read HOST:PORT; an IPv6 address stands in brackets.
+    """Read HOST:PORT; an IPv6 address stands in brackets, and port 0 is any that is free.
 
     Raises:
         ConfigError: it is no such thing.
     """
+    is_any = text.endswith(":0")
     try:
-        origin = parse_origin(f"http://{text}", what)
+        origin = parse_origin(f"http://{text}1" if is_any else f"http://{text}", what)
     except ConfigError:
         origin = None
-    has_port = text.endswith(f":{origin.port}") if origin else False
+    has_port = is_any or (origin is not None and text.endswith(f":{origin.port}"))
     if origin is None or origin.path or not has_port:
         raise ConfigError(f"{what} {text[:80]!r} is not HOST:PORT; write it like 127.0.0.1:9000")
-    return origin.host, origin.port
+    return origin.host, 0 if is_any else origin.port
 
 
 def advertised(place: Origin, advertise: str) -> Origin:

@@ -124,7 +124,7 @@ def test_the_list_runs_nothing() -> None:
         (["--target", "http://127.0.0.1:1"], "--target needs --upstream HOST:PORT"),
         (["--upstream", "127.0.0.1:0"], "--upstream does nothing without --target or --with"),
         (["--target", "a", "--upstream", "127.0.0.1:0"], "'a' is not an http or https URL"),
-        ([*NOWHERE[:2], "--upstream", "9000"], "'9000' is no HOST:PORT"),
+        ([*NOWHERE[:2], "--upstream", "9000"], "'9000' is not HOST:PORT"),
         ([*NOWHERE, "--with", "nginx"], "--target and --with do not go together"),
         (["--with", "ngnix"], "no proxy is called 'ngnix': choose from nginx"),
         (["--run", "flsh"], "did you mean flush"),

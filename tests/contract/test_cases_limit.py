@@ -12,8 +12,8 @@ from streamkit.contract.setting import Setting
 from streamkit.contract.trace import Exchanged, Head, Piece, Trace
 from streamkit.http.wire import response_head
 from tests.contract.against import SETTING, found, verdicts
-from tests.contract.mutants.limits import Scanner
 from tests.contract.mutants.heads import SmallHeads
+from tests.contract.mutants.limits import Scanner
 
 PATIENT = replace(SETTING, limit_s=10.0)
 """For what is right: it is never waited for so long, unless the machine is busy with other things."""
@@ -25,7 +25,9 @@ OTHERS = replace(CHAT, client_dialect="anthropic", upstream_dialect="ollama-chat
 
 def test_levels() -> None:
     shoulds = {case.id for case in CASES if case.level(SETTING) == "should"}
-    assert shoulds == {case.id for case in CASES if case.level(CHAT) == "should"} == {"limit.line.1m", "limit.line.2m"}
+    heads = {f"limit.head.{size}" for size in ("8k", "16k", "32k")}
+    assert shoulds == {case.id for case in CASES if case.level(CHAT) == "should"}
+    assert shoulds == {"limit.line.1m", "limit.line.2m"} | heads
 
 
 @pytest.mark.parametrize("setting", [PATIENT, CHAT, OTHERS], ids=["pipe", "one dialect", "two dialects"])
