@@ -6,7 +6,6 @@ Nothing of it is loaded before an option is used: help does without.
 from __future__ import annotations
 
 import os
-import re
 import select
 import stat
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -24,9 +23,6 @@ if TYPE_CHECKING:
 __all__ = ["api_key_in", "asking_options", "has_colours", "timeout_option", "trusted", "while_read"]
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
-
-FIELD_NAME: Final = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
-FIELD_VALUE: Final = re.compile(r"[\t -~\x80-\xff]*")
 
 STDOUT_FD: Final = 1
 
@@ -53,17 +49,14 @@ def check_fields(ctx: click.Context, param: click.Parameter, values: Sequence[st
     Raises:
         click.BadParameter: one is none. A value is not shown: it may be a secret.
     """
-    fields = []
-    for each in values:
-        name, equals, value = each.partition("=")
-        if not equals:
-            raise click.BadParameter("write NAME=VALUE", ctx, param)
-        if not FIELD_NAME.fullmatch(name):
-            raise click.BadParameter(f"{name!a} is no name of a header", ctx, param)
-        if not FIELD_VALUE.fullmatch(value):
-            raise click.BadParameter(f"the value of {name} has characters that no header may have", ctx, param)
-        fields.append((name, value.strip(" \t")))
-    return fields
+    if not values:
+        return []
+    from streamkit.http.field import parse_field
+
+    try:
+        return [parse_field(each) for each in values]
+    except ConfigError as error:
+        raise click.BadParameter(str(error), ctx, param) from None
 
 
 def timeout_option(name: str, variable: str, words: str, default: str | None = None) -> Callable[[CommandT], CommandT]:

@@ -61,7 +61,9 @@ def suite_options(command: CommandT) -> CommandT:
         click.option("--skip", metavar="PREFIX", multiple=True, help="Leave these out."),
         click.option("--slow", is_flag=True, help="Run the slow cases too: idle for a minute, long streams, load."),
         click.option("--strict", is_flag=True, help="NON-STRICT fails the run, too."),
-        timeout_option("--limit", "limit_s", "How long a piece is waited for. What is late by itself fails no run.", LIMIT_S),
+        timeout_option(
+            "--limit", "limit_s", "How long a piece is waited for. What is merely late fails no run.", LIMIT_S
+        ),
         timeout_option("--max-time", "bound_s", "How long all of it may take.  [default: 5m, 30m with --slow]"),
         click.option("--seed", type=click.IntRange(min=0), metavar="N", default=0, show_default=True, help="Draw so."),
         click.option("--json", "json_path", type=INPUT, metavar="FILE", help="Write the results; - for stdout."),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import signal
 import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -15,7 +16,7 @@ import click
 
 from streamkit import __version__
 from streamkit.cli.contract_setting import bound_of, cases_of, check_together, proxy_of, setting_of
-from streamkit.cli.edge import IO_FAILED, fail, run, say
+from streamkit.cli.edge import IO_FAILED, run, say
 from streamkit.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -27,9 +28,12 @@ if TYPE_CHECKING:
     from streamkit.contract.runner import Runner
     from streamkit.contract.setting import Setting
 
-__all__ = ["Facts", "outcome", "read_file", "report_of", "start", "suite", "write_file"]
+__all__ = ["Facts", "outcome", "read_file", "report_of", "start", "suite", "write_reports"]
 
 NEGATIVE: Final = 1
+
+SIGNALLED: Final = 128
+"""What is added to a signal's number, as shells do."""
 
 LOOPBACK: Final = "127.0.0.1"
 
@@ -71,16 +75,31 @@ def start(options: Mapping[str, Any], given: Mapping[str, str]) -> None:
 def run_then_tell(main: Callable[[], Awaitable[Callable[[], int]]]) -> NoReturn:
     """Run; then call what that has returned, which tells how it went, and exit with the code that it returns.
 
+    A signal that ends it ends what it has started, too.
     A closed pipe is no business of anything that runs: it ends the telling, as it ends every program in a pipeline.
     """
     tell: list[Callable[[], int]] = []
+    stopped: list[int] = []
 
     async def run_it() -> None:
-        tell.append(await main())
+        import trio
+
+        with trio.open_signal_receiver(signal.SIGTERM, signal.SIGHUP) as signals:
+            async with trio.open_nursery() as nursery:
+
+                async def stop() -> None:
+                    stopped.append(await anext(aiter(signals)))
+                    nursery.cancel_scope.cancel()
+
+                nursery.start_soon(stop)
+                tell.append(await main())
+                nursery.cancel_scope.cancel()
 
     try:
         run(run_it)
     except SystemExit as end:
+        if stopped:
+            sys.exit(SIGNALLED + stopped[0])
         if end.code or not tell:
             raise
     sys.exit(tell[0]())
@@ -188,8 +207,9 @@ def facts_of(options: Mapping[str, Any]) -> Facts:
 async def suite(runner: Runner, cases: Sequence[Case], facts: Facts, options: Mapping[str, Any]) -> Report:
     """Run the cases, showing how it goes, and return what was found."""
     from streamkit.contract.report.progress import Progress
+    from streamkit.contract.setup import SETUP
 
-    progress = Progress(len(cases), stream=told_to(options))
+    progress = Progress(len(SETUP) + len(cases), stream=told_to(options))
     runner.bound_s = bound_of(options)
     runner.on_start, runner.on_result = progress.start, progress.result
     began_unix_s, began_s = time.time(), time.monotonic()
@@ -228,10 +248,7 @@ def report_of(
 
 
 def outcome(report: Report, options: Mapping[str, Any], expected: Sequence[Expected]) -> int:
-    """Write the reports, say how it went, and return the exit code.
-
-    A file that cannot be written ends the process.
-    """
+    """Write the reports, say how it went, and return the exit code; what cannot be written keeps nothing else back."""
     from streamkit.contract.report.document import as_json, as_published
     from streamkit.contract.report.expected import compare
     from streamkit.contract.report.junit import as_junit
@@ -240,24 +257,31 @@ def outcome(report: Report, options: Mapping[str, Any], expected: Sequence[Expec
     from streamkit.contract.verdicts import Verdict
 
     comparison = compare(report, expected, strict=options["strict"])
-    written: list[tuple[Path | None, str, Callable[[], str]]] = [
-        (options["json_path"], "--json", lambda: as_json(report)),
-        (options["html_path"], "--html", lambda: as_html([report])),
-        (
-            options["junit_path"],
-            "--junit",
-            lambda: as_junit(report, strict=options["strict"], known=comparison.known, untrue=comparison.untrue),
-        ),
-        (options["publish_path"], "--publish", lambda: as_published(report)),
-    ]
-    for path, option, make in written:
-        if path is not None:
-            write_file(path, make().encode(), option)
-    for line in ("", *summary_lines(report), *(comparison.lines if expected else ())):
+    is_written = write_reports(
+        options,
+        {
+            "json": lambda: as_json(report),
+            "html": lambda: as_html([report]),
+            "junit": lambda: as_junit(
+                report, strict=options["strict"], known=comparison.known, untrue=comparison.untrue
+            ),
+            "publish": lambda: as_published(report),
+        },
+    )
+    is_untold = any(each.id.startswith("setup.") and each.verdict is Verdict.HARNESS_ERROR for each in report.results)
+    compared = comparison.lines if expected and not is_untold else ()  # where nothing was run nothing is new
+    for line in ("", *summary_lines(report), *compared):
         click.echo(line, file=told_to(options))
-    if any(each.id.startswith("setup.") and each.verdict is Verdict.HARNESS_ERROR for each in report.results):
+    if is_untold or not is_written:
         return IO_FAILED
     return NEGATIVE if comparison.exit_code else 0
+
+
+def write_reports(options: Mapping[str, Any], made: Mapping[str, Callable[[], str]]) -> bool:
+    """Write each report that is asked for, and tell whether all could be; what could not is said."""
+    wanted = {name: path for name in made if (path := options.get(f"{name}_path")) is not None}
+    written = [write_file(path, made[name]().encode(), f"--{name}") for name, path in wanted.items()]
+    return all(written)
 
 
 def told_to(options: Mapping[str, Any]) -> TextIO:
@@ -277,8 +301,8 @@ def read_file(path: Path, option: str) -> bytes:
         raise ConfigError(f"{option} {path}: {error.strerror}") from error
 
 
-def write_file(path: Path, data: bytes, option: str) -> None:
-    """Write a file, or standard output where it is `-`; where that fails, say so and exit."""
+def write_file(path: Path, data: bytes, option: str) -> bool:
+    """Write a file, or standard output where it is `-`; tell whether that could be done, and say so where not."""
     try:
         if str(path) == "-":
             sys.stdout.buffer.write(data)
@@ -288,4 +312,6 @@ def write_file(path: Path, data: bytes, option: str) -> None:
     except BrokenPipeError:
         raise
     except OSError as error:
-        fail(f"{option} {path}: {error.strerror}", IO_FAILED)
+        say(f"{option} {path}: {error.strerror}")
+        return False
+    return True

@@ -5,6 +5,7 @@ An option that would do nothing is refused: who wrote it expects that it does so
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
@@ -31,22 +32,27 @@ NEEDS: Final[Mapping[str, tuple[str, ...]]] = {
     "upstream_ca": ("upstream_tls",),
     "target_ca": ("target",),
     "insecure": ("target",),
+    "product": ("target",),
+    "product_version": ("target",),
+    "config_path": ("target",),
 }
 """Options that do nothing unless one of these is there, too; by the names of their parameters."""
 
 APART: Final = (("target", "with_"), ("fuzz", "script"), ("target_ca", "insecure"))
 """Options of which only one can be meant."""
 
-NOT_PLAYED: Final = ("run_", "skip", "slow", "strict", "expected_failures", "junit_path", "publish_path")
-"""Options about cases, which do nothing where a stream is drawn or played."""
+NOT_PLAYED: Final = (
+    *("run_", "skip", "slow", "strict", "expected_failures"),
+    *("json_path", "html_path", "junit_path", "publish_path", "product", "product_version", "config_path"),
+)
+"""Options about cases and their reports, which do nothing where a stream is drawn or played."""
+
+REPORTS: Final = ("json", "html", "junit", "publish")
 
 NAMES: Final = {"with_": "--with", "run_": "--run", "upstream_tls": "--upstream-tls", "target": "--target"}
 
 BOUND_S: Final = 300.0
 SLOW_BOUND_S: Final = 1800.0
-
-EMBEDDED: Final = "http://127.0.0.1:1"
-"""Stands for the target until the embedded gateway, or the proxy that is started, has a port."""
 
 
 def check_together(options: Mapping[str, Any], given: Mapping[str, str]) -> None:
@@ -68,7 +74,9 @@ def check_together(options: Mapping[str, Any], given: Mapping[str, str]) -> None
         chosen = given["fuzz" if options["fuzz"] else "script"]
         for name in NOT_PLAYED:
             if name in given:
-                raise ConfigError(f"{given[name]} is about the cases, and does nothing with {chosen}")
+                raise ConfigError(
+                    f"{given[name]} is about the cases, and does nothing with {chosen}, which prints what it finds"
+                )
 
 
 def check_places(options: Mapping[str, Any]) -> None:
@@ -77,10 +85,19 @@ def check_places(options: Mapping[str, Any]) -> None:
     Raises:
         ConfigError: there is one.
     """
-    for name in ("json", "html", "junit", "publish"):
+    for name in REPORTS:
         path = options.get(f"{name}_path")
-        if path is not None and str(path) != "-" and not path.absolute().parent.is_dir():
+        if path is None:
+            continue
+        if str(path) == "-":
+            if name != "json":
+                raise ConfigError(f"--{name} - would stand among the lines of the run: name a file, or /dev/stderr")
+        elif not path.absolute().parent.is_dir():
             raise ConfigError(f"--{name} {path}: there is no such directory")
+        elif path.is_dir():
+            raise ConfigError(f"--{name} {path}: it is a directory")
+        elif not os.access(path if path.exists() else path.absolute().parent, os.W_OK):
+            raise ConfigError(f"--{name} {path}: it cannot be written")
 
 
 def proxy_of(options: Mapping[str, Any]) -> tuple[Proxy, Variant] | None:
@@ -100,29 +117,18 @@ def setting_of(options: Mapping[str, Any], proxy: tuple[Proxy, Variant] | None =
     """Return what is tested, as what.
 
     Raises:
-        ConfigError: the URL or a dialect is wrong.
+        ConfigError: the URL, a dialect, the path or the limit is wrong.
     """
-    from streamkit.contract.setting import Setting
-    from streamkit.dialects.registry import get_dialect
-    from streamkit.http.origin import parse_origin
+    from streamkit.contract.options import setting_from
 
-    client = options["client_dialect"]
-    upstream = options["upstream_dialect"] or client
-    for name in (client, upstream):
-        get_dialect(name)
-    if options["limit_s"] is None:
-        raise ConfigError("--limit 0: a piece has to be waited for; 1s is short, and the default 5s is generous")
-    path = options["path"]
-    if path and not path.startswith("/"):
-        raise ConfigError(f"--path {path!r} has to begin with a slash")
-    return Setting(
-        target=parse_origin(options.get("target") or EMBEDDED, "--target"),
+    return setting_from(
+        target=options.get("target"),  # until the embedded gateway, or the proxy that is started, has a port: nowhere
         profile=options["profile"] or (proxy[1].profile if proxy else "pipe"),
-        client_dialect=client,
-        upstream_dialect=upstream,
-        model=options["model"] or (proxy[0].model if proxy else "") or "streamkit",
+        client_dialect=options["client_dialect"],
+        upstream_dialect=options["upstream_dialect"],
+        model=options["model"] or (proxy[0].model if proxy else ""),
         headers=(*(proxy[0].headers if proxy else ()), *options["headers"]),
-        path=path,
+        path=options["path"],
         limit_s=options["limit_s"],
         seed=options["seed"],
     )

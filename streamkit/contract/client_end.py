@@ -6,12 +6,13 @@ It takes whatever the proxy sends: what is no HTTP any more, or ends too early, 
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 import trio
 
 from streamkit.client.coding import Coding, Identity, coding_of
 from streamkit.contract.content import Asked, Meter
+from streamkit.contract.patience import spans
 from streamkit.contract.trace import EXCERPT_BYTES, KEPT_BODY_BYTES, Event, Exchanged, Head, Trace
 from streamkit.dialects.events import End
 from streamkit.errors import DecodeError, DisconnectedError, ProtocolError
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from streamkit.http.head import ResponseHead
 
 __all__ = ["ClientEnd"]
+
+KEPT_WRONG_BYTES: Final = 256 << 10
+"""How much of an answer is kept once something was wrong with it: it may go on for ever, in many cases."""
 
 
 class ClientEnd:
@@ -45,6 +49,7 @@ class ClientEnd:
         self._method = "GET"
         self._coding: Coding = Identity()
         self._arrived = 0
+        self._wrong_until_s, self._wrong_bytes = math.inf, 0
         self._is_close_delimited = False
         self._note("connect")
 
@@ -57,6 +62,7 @@ class ClientEnd:
         """Make what comes next the answer to this request."""
         self.exchanged, self.meter, self._method = exchanged, meter, asked.method
         self._coding, self._arrived = Identity(), 0
+        self._wrong_until_s, self._wrong_bytes = math.inf, 0
 
     async def send_request(self, asked: Asked, *, with_body: bool = True) -> None:
         """Send a request's head, and its body along with it or not."""
@@ -78,46 +84,70 @@ class ClientEnd:
     async def head(self, within_s: float) -> Head | None:
         """Return the final head of the answer, None where it does not come in time or never will."""
         exchanged = self.exchanged
-        with trio.move_on_after(within_s):
-            await trio.lowlevel.checkpoint()
-            while exchanged.head is None and not exchanged.client_end:
-                await self._read_head()
+        for span_s in spans(within_s):
+            with trio.move_on_after(span_s):
+                await trio.lowlevel.checkpoint()
+                while exchanged.head is None and not exchanged.client_end:
+                    await self._read_head()
+            if exchanged.head is not None or exchanged.client_end:
+                break
         return exchanged.head
 
     async def next_head(self, within_s: float) -> bool:
         """Wait for a head, interim or final, and tell whether one came in time."""
         exchanged = self.exchanged
         before = len(exchanged.interim)
-        if exchanged.head is None and not exchanged.client_end:
-            with trio.move_on_after(within_s):
+        for span_s in spans(within_s):
+            if exchanged.head is not None or exchanged.client_end or len(exchanged.interim) > before:
+                break
+            with trio.move_on_after(span_s):
                 await self._read_head()
         return len(exchanged.interim) > before or exchanged.head is not None
 
     async def until(self, units: int, within_s: float) -> bool:
         """Read until so much of the answer has come; tell whether it has, in time, before an end or a mistake."""
-        if self.meter.units < units:
-            with trio.move_on_after(within_s):
+        for span_s in spans(within_s):
+            if self.meter.units >= units:
+                break
+            with trio.move_on_after(span_s) as scope:
                 await trio.lowlevel.checkpoint()
                 while await self.read() and self.meter.units < units:
                     pass
+            if not scope.cancelled_caught:
+                break
         return self.meter.units >= units
 
     async def until_bytes(self, size_bytes: int, within_s: float) -> bool:
         """Read until so many bytes of the body have come, whatever they are."""
-        with trio.move_on_after(within_s):
-            await trio.lowlevel.checkpoint()
-            while self.exchanged.body_bytes < size_bytes and await self.read():
-                pass
+        for span_s in spans(within_s):
+            with trio.move_on_after(span_s) as scope:
+                await trio.lowlevel.checkpoint()
+                while self.exchanged.body_bytes < size_bytes and await self.read():
+                    pass
+            if not scope.cancelled_caught:
+                break
         return self.exchanged.body_bytes >= size_bytes
 
     async def rest(self, within_s: float) -> None:
-        """Read to the end. Where nothing at all comes for `within_s` the answer hangs."""
+        """Read to the end. Where for `within_s` nothing comes, or nothing right, the answer hangs."""
         while not self.exchanged.client_end:
-            with trio.move_on_after(within_s) as scope:
-                await self.read()
-            if scope.cancelled_caught:
+            if not await self.read_within(within_s):
                 self.exchanged.client_end = "hang"
                 self._note("mark", note="hangs")
+
+    async def read_within(self, within_s: float) -> bool:
+        """Read once, and tell whether anything came in time.
+
+        Of what goes on although the upstream has ended, and everything has come or is wrong, no more is taken than
+        `within_s` brings: a stream that only beats on never ends.
+        """
+        now_s = trio.current_time()
+        exchanged = self.exchanged
+        if exchanged.upstream_end and (exchanged.problem or exchanged.units >= exchanged.expected_units):
+            self._wrong_until_s = min(self._wrong_until_s, now_s + within_s)
+        with trio.move_on_at(min(now_s + within_s, self._wrong_until_s)) as scope:
+            await self.read()
+        return not scope.cancelled_caught
 
     async def read(self) -> bool:
         """Take what one read brings; tell whether more may come, which is so as long as nothing is wrong."""
@@ -178,8 +208,9 @@ class ClientEnd:
         try:
             for piece in self._coding.feed(read.data):
                 exchanged.body_bytes += len(piece)
-                if len(exchanged.body) < KEPT_BODY_BYTES:
+                if len(exchanged.body) < KEPT_BODY_BYTES and self._wrong_bytes < KEPT_WRONG_BYTES:
                     exchanged.body += piece
+                self._wrong_bytes += len(piece) if exchanged.problem else 0
                 meter.feed(piece)
         except DecodeError as error:
             exchanged.problem = exchanged.problem or str(error)
@@ -193,6 +224,9 @@ class ClientEnd:
         while self._arrived < len(pieces) and pieces[self._arrived].units <= meter.units:
             pieces[self._arrived].came_ns = at_ns
             self._arrived += 1
+        before = pieces[self._arrived - 1].units if self._arrived else 0
+        if self._arrived < len(pieces) and meter.units > before and not pieces[self._arrived].first_ns:
+            pieces[self._arrived].first_ns, pieces[self._arrived].first_units = at_ns, meter.units - before
 
     def _end(self, how: str, note: str = "") -> None:
         exchanged, meter = self.exchanged, self.meter
@@ -228,9 +262,12 @@ class ClientEnd:
             await self.stream.aclose()
 
     async def half_close(self) -> None:
-        """Close the sending side alone."""
+        """Close the sending side alone. A proxy that is gone by then, of itself or for TLS's goodbye, is no error."""
         self._note("close", note="sending side only")
-        await self.stream.send_eof()
+        try:
+            await self.stream.send_eof()
+        except (trio.BrokenResourceError, trio.ClosedResourceError):  # what it was told before was enough for it
+            self._note("mark", note="the proxy was gone")
 
     def _note_read(self, read: TimedRead) -> None:
         at_ns = read.kernel_ns or read.read_ns

@@ -17,7 +17,21 @@ from streamkit.codecs.jsontext import encode_value
 from streamkit.contract.setting import Setting
 from streamkit.contract.trace import Pairs
 from streamkit.dialects.decoder import TRUNCATED
-from streamkit.dialects.events import End, Error, Event, Finish, FinishReason, PartEnd, PartStart, Start, Text, Usage
+from streamkit.dialects.events import (
+    End,
+    Error,
+    Event,
+    Finish,
+    FinishReason,
+    PartEnd,
+    PartKind,
+    PartStart,
+    Reasoning,
+    Start,
+    Text,
+    ToolArgs,
+    Usage,
+)
 from streamkit.dialects.registry import get_dialect
 from streamkit.dialects.requests import ChatMessage, ChatRequest, Tool
 from streamkit.errors import DecodeError, excerpt_of
@@ -30,6 +44,9 @@ CREATED_NS: Final = 1_767_225_600_000_000_000
 """All answers were made on 2026-01-01: what is compared must not depend on the day."""
 
 WORDS: Final = ("cloud", "piece", "river", "under", "seven", "light", "paper", "stone")
+
+COUNTED: Final[dict[PartKind, str]] = {"text": "text", "reasoning": "reasoning", "tool": "calls' arguments"}
+"""What a meter may count, and what people call it."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +89,10 @@ class Part:
 class Meter:
     """Compares what comes with what was sent, and tells how much of it has come.
 
+    Args:
+        dialect: what the client reads; None: bytes.
+        counts: which of an answer's parts are counted, one behind the other. The other kinds are `events` only.
+
     Attributes:
         units: how much came, in order and right.
         expected: how much was sent.
@@ -80,7 +101,7 @@ class Meter:
         has_error: whether it says itself that it failed, in whatever words. That it only stops is none of them.
     """
 
-    def __init__(self, dialect: str | None = None) -> None:
+    def __init__(self, dialect: str | None = None, counts: PartKind = "text") -> None:
         self.units = 0
         self.expected = 0
         self.problem = ""
@@ -88,7 +109,8 @@ class Meter:
         self.has_error = False
         self._ahead: deque[bytes] = deque()
         self._ahead_at = 0
-        self._what = "byte" if dialect is None else "byte of the text"
+        self._counts = counts
+        self._what = "byte" if dialect is None else f"byte of the {COUNTED[counts]}"
         self._decoder = None if dialect is None else get_dialect(dialect)[0].decoder(framing=get_dialect(dialect)[1])
 
     def expect(self, part: Part) -> int:
@@ -123,8 +145,9 @@ class Meter:
 
     def _take_events(self, events: Iterable[Event], *, is_said: bool = False) -> None:
         for event in events:
-            if isinstance(event, Text):
-                self._take(event.text.encode())
+            kind, said = _said_by(event)
+            if kind == self._counts:
+                self._take(said.encode())
                 continue
             self.events.append(event)
             # The reader's own word for a stream that stops is also what gateways call it when they tell it.
@@ -155,6 +178,19 @@ class Meter:
             if self._ahead_at == len(self._ahead[0]):
                 self._ahead.popleft()
                 self._ahead_at = 0
+
+
+def _said_by(event: Event) -> tuple[PartKind | None, str]:
+    """Return the kind of part that a piece belongs to, and the piece; None for what is no piece of a part."""
+    match event:
+        case Text(text=text):
+            return "text", text
+        case Reasoning(text=text):
+            return "reasoning", text
+        case ToolArgs(json_text=text):
+            return "tool", text
+        case _:
+            return None, ""
 
 
 class Answer:
@@ -273,15 +309,15 @@ class Talk:
             path = f"/{self.token}{path}"
         path += f"{'&' if '?' in path else '?'}streamkit={self.token}"
         content = b"" if method in {"GET", "HEAD"} else document.content if body is None else body
-        fields = [
+        usual = [
             ("Host", setting.target.authority),
             ("User-Agent", "streamkit-contract"),
             ("Accept", "text/event-stream, application/json, */*"),
             (TOKEN_HEADER, self.token),
             *(field for field in document.headers if content or field[0].lower() != "content-type"),
-            *setting.headers,
-            *(headers or []),
         ]
+        given = {name.lower() for name, _ in setting.headers}  # `Host`, for a proxy of many, takes the place of ours
+        fields = [*(field for field in usual if field[0].lower() not in given), *setting.headers, *(headers or [])]
         return Asked(method, setting.target.path + path, fields, content, self.token)
 
 

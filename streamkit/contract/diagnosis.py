@@ -20,6 +20,10 @@ __all__ = ["Diagnosis", "diagnosis_of", "judge_all_lockstep", "judge_lockstep"]
 ROUND_BYTES: Final = 512
 """Buffers are multiples of this. It only tells whether the head was in the buffer too."""
 
+ONE_READ_BYTES: Final = 16 << 10
+"""What is written at once and is no more than this comes to a proxy in one read, as a rule. Of more it may get a part,
+and give it out, before the rest is there."""
+
 SLOW_MS: Final = 100.0
 """From here on it is said of a piece that came in time how long it took. It decides nothing: `lat.plateau` judges."""
 
@@ -45,8 +49,8 @@ class Diagnosis:
         buffer_bytes: how much of the body the proxy had collected when it gave it out, for `buffered`.
         buffer_least_bytes: as much was not enough yet. One less than `buffer_bytes` where that is exact.
         head_bytes: of the head that was in the same buffer; 0 where that cannot be said.
-        more_bytes: how much was sent after it until it came, for `buffered`; until the answer ended, for `until-end`
-            and `lost`.
+        more_bytes: how much was sent after it until it came, for `buffered` (and `timer`); until the answer ended, for
+            `until-end` and `lost`.
         held_bytes: how much of the piece was missing at the limit, where bytes are compared.
         is_head_held: whether the head of the answer was not there either.
         delay_ms: how late it was, for `timer`.
@@ -82,7 +86,8 @@ class Diagnosis:
                 slow = f", but one took {self.slowest_ms:.0f} ms" if self.slowest_ms >= SLOW_MS else ""
                 return f"each of {self.pieces} pieces was there before the next one was sent{slow}"
             case "timer":
-                return f"{where} {has} delayed by a timer of about {self.delay_ms:.0f} ms: nothing was sent meanwhile"
+                why = f"{more} meanwhile were not why it came" if self.more_bytes else "nothing was sent meanwhile"
+                return f"{where} {has} delayed by a timer of about {self.delay_ms:.0f} ms: {why}"
             case "buffered":
                 return f"{where} {has} buffered: it took {more} until {self.amount} came at once"
             case "until-end":
@@ -150,14 +155,17 @@ def diagnosis_of(exchanged: Exchanged) -> Diagnosis:
         return Diagnosis(
             "until-end", number, steps.planned, more_bytes=more, held_bytes=held, is_head_held=is_head_held
         )
-    if 0 < steps.filler_ns <= piece.came_ns:
+    if 0 < steps.filler_ns <= piece.came_ns and not steps.is_timed:
         most, least, head = _buffer_of(exchanged, piece, steps, is_head_held=is_head_held)
         return Diagnosis(
             "buffered", number, steps.planned, most, least, head, more, held_bytes=held, is_head_held=is_head_held
         )
     # The piece after it, which had the whole span to wait, says more.
-    delays = [each.came_ns - each.sent_ns for each in pieces[number - 1 : number + 1] if each.came_ns]
-    return Diagnosis("timer", number, steps.planned, is_head_held=is_head_held, delay_ms=max(delays) / 1e6)
+    looked_at = pieces[number - 1 : number if steps.is_timed else number + 1]
+    delays = [each.came_ns - each.sent_ns for each in looked_at if each.came_ns]
+    more = more if steps.is_timed else 0
+    delay_ms = max(delays) / 1e6
+    return Diagnosis("timer", number, steps.planned, more_bytes=more, is_head_held=is_head_held, delay_ms=delay_ms)
 
 
 def _prompt_or_broken(exchanged: Exchanged, pieces: Sequence[Piece], steps: Lockstep) -> Diagnosis:
@@ -181,8 +189,10 @@ def _buffer_of(exchanged: Exchanged, piece: Piece, steps: Lockstep, *, is_head_h
     came_of_first = max(0, steps.limit_units - (first.units - first.size_bytes))
     most, least = most - came_of_first, least - came_of_first
     released = steps.released_units - steps.limit_units
-    if released <= 0 or steps.released_units >= steps.released_of_units:
-        return most, least, 0
+    if released <= least or steps.released_units >= steps.released_of_units:
+        return most, least, 0  # all of it, or only a part of what was on its way had been read by then
+    if collected[-1].size_bytes > ONE_READ_BYTES:
+        return released, least, 0  # what it did not give out may only have come later
     # It kept some of what it had: what it gave out is what it holds, to the byte.
     head = 0
     if is_head_held and exchanged.sent_head is not None and released % ROUND_BYTES:

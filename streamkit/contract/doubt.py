@@ -1,7 +1,8 @@
 """Whether what a case found may come from somewhere else than the rule it is about. Pure.
 
-A target that crashed, a circuit breaker that is open, or an answer that was another request's look like a broken rule.
-What may be one of these is no verdict before an ordinary request has passed, and the case has run once more.
+A target that crashed, a circuit breaker that is open, or an answer that was another request's look like a broken rule;
+a crash can look like a rule that is kept, too, where that is to end a connection. What may be one of these is no
+verdict before an ordinary request has passed, and the case has run once more.
 """
 
 from __future__ import annotations
@@ -14,11 +15,12 @@ from streamkit.contract.verdicts import Verdict
 
 __all__ = ["ASKS_AGAIN", "Doubt", "doubt_of"]
 
-Doubt = Literal["", "mixed up", "not asked", "broken off", "silent"]
+Doubt = Literal["", "mixed up", "not asked", "broken off", "busy", "silent", "left"]
 """What is strange: a client got another request's answer; one got something although the upstream was not asked; the
-connection broke although the upstream did not break it; an answer never ended. Empty: nothing is."""
+connection broke although the upstream did not break it; nothing came, neither here nor for others (`contract.pulse`);
+an answer never ended, or the upstream never got a request; a connection ended, as it should. Empty: nothing is."""
 
-ASKS_AGAIN: Final[frozenset[Doubt]] = frozenset({"mixed up", "not asked", "broken off"})
+ASKS_AGAIN: Final[frozenset[Doubt]] = frozenset({"mixed up", "not asked", "broken off", "busy"})
 """What the case is run once more for. A target that is merely silent in a case, and lives, is silent by itself."""
 
 BROKEN: Final = frozenset({Verdict.FAILED, Verdict.NON_STRICT})
@@ -38,6 +40,8 @@ def doubt_of(trace: Trace, token: str, verdict: Verdict = Verdict.FAILED) -> Dou
     """
     if verdict in REFUSED and any(_doubt_of(each) == "not asked" for each in trace.exchanges):
         return "not asked"
+    if verdict is Verdict.OK:
+        return "left" if any(_has_ended(each) for each in trace.exchanges) else ""
     if verdict not in BROKEN:
         return ""
     if foreign_token(trace, token):
@@ -49,10 +53,27 @@ def doubt_of(trace: Trace, token: str, verdict: Verdict = Verdict.FAILED) -> Dou
 
 def _doubt_of(exchanged: Exchanged) -> Doubt:
     if not exchanged.attempts:
-        return "not asked" if exchanged.head is not None or exchanged.client_end else ""
+        if exchanged.head is not None or exchanged.client_end:
+            return "not asked"
+        return "" if exchanged.client_left_ns else "silent"
     if exchanged.client_end == "hang":
         return "silent"
-    is_our_doing = exchanged.upstream_end in {"reset", "closed"} or exchanged.client_left_ns
-    if not is_our_doing and (exchanged.client_end in {"cut", "reset"} or exchanged.is_refusal):
+    has_client_left = exchanged.client_left_ns > 0 and not 0 < exchanged.left_ns < exchanged.client_left_ns
+    is_our_doing = exchanged.upstream_end in {"reset", "closed"} or has_client_left
+    if not is_our_doing and (_is_broken_off(exchanged) or exchanged.is_refusal):
         return "broken off"
     return ""
+
+
+def _is_broken_off(exchanged: Exchanged) -> bool:
+    """Tell whether the connection's end came before the answer's; of one that ends with it nobody else can tell."""
+    is_short = exchanged.upstream_end != "clean" or exchanged.units < exchanged.expected_units
+    has_left = exchanged.left_ns and not 0 < exchanged.client_left_ns <= exchanged.left_ns
+    is_cut = exchanged.client_end in {"cut", "reset"} or (exchanged.client_end == "closed" and is_short)
+    return bool(is_cut or has_left)
+
+
+def _has_ended(exchanged: Exchanged) -> bool:
+    """Tell whether the proxy ended a connection that was not done with, for whatever reason."""
+    has_left = bool(exchanged.client_left_ns and exchanged.left_ns)
+    return bool(exchanged.attempts) and (has_left or _is_broken_off(exchanged))

@@ -11,7 +11,7 @@ from streamkit.contract.token import token_in
 from streamkit.contract.trace import Exchanged, Trace
 from streamkit.errors import excerpt_of
 
-__all__ = ["explain_briefly", "explain_connect", "explain_lost", "explain_not_forwarded", "is_overloaded"]
+__all__ = ["explain_briefly", "explain_connect", "explain_lost", "explain_not_forwarded", "is_overloaded", "is_refused"]
 
 TLS_RECORDS: Final = (b"\x15\x03", b"\x16\x03")
 """How TLS answers to what is no TLS: with an alert (RFC 8446, section 5.1)."""
@@ -26,6 +26,12 @@ OVERLOADED: Final = {429, 502, 503, 504}
 def is_overloaded(exchanged: Exchanged) -> bool:
     """Tell whether the client was refused in a way that may soon be over: a breaker, a health check, a limit."""
     return exchanged.head is not None and exchanged.head.status in OVERLOADED
+
+
+def is_refused(trace: Trace) -> bool:
+    """Tell whether a client was refused so, or its connection closed, and nothing of it is known upstream."""
+    unknown = [each for each in trace.exchanges if not each.attempts]
+    return any(is_overloaded(each) or each.client_end in {"cut", "reset"} for each in unknown)
 
 
 def explain_connect(problem: str) -> str:
@@ -83,12 +89,11 @@ def _explain_refusal(status: int, said: str, body: bytes, upstream: str) -> str:
     if status == 407:
         return (
             "the target wants credentials for a forward proxy (it answered 407): configure it as a reverse proxy, or "
-            "give them with --header 'Proxy-Authorization: ...'"
+            "give them with --header 'Proxy-Authorization=...'"
         )
     if status in CREDENTIALS:
-        return (
-            f"the target wants credentials (it answered {status}{said}): give them with --header 'Authorization: ...'"
-        )
+        how = "give them with --header 'Authorization=Bearer KEY'"
+        return f"the target wants credentials (it answered {status}{said}): {how}"
     if status == 429:
         return f"the target limits how much may be asked (it answered 429{said}): lift its limit for the test"
     if status >= 500:

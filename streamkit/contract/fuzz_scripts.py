@@ -1,13 +1,14 @@
 """What the fuzz draws: whole scripts of an upstream, with sizes, framings, cuts, pauses, gates, headers and faults.
 
 All that is drawn is a lawful response up to its fault, so that a proxy owes the client the same. Gates stand only where
-a piece is whole. Hypothesis is imported when a strategy is asked for (extra `fuzz`).
+a piece is whole. Two writes in a row are one, or have a pause between them: what a proxy reads at once would be chance
+otherwise, and so would what it makes of that. Hypothesis is imported when a strategy is asked for (extra `fuzz`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final, Literal
 
 from mockserver.script import Action, Close, Gate, Reset, Script, Stall, Write
@@ -19,7 +20,7 @@ from streamkit.http.wire import chunk, last_chunk, response_head
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
-__all__ = ["Drawn", "script_of", "scripts"]
+__all__ = ["FRAMINGS", "MEDIA_TYPES", "Drawn", "DrawnPiece", "script_of", "scripts", "with_texts"]
 
 MS: Final = 1_000_000
 
@@ -38,19 +39,28 @@ MEDIA_TYPES: Final = (
     "application/octet-stream",
 )
 
-FAULTS: Final = ("none", "reset", "close")
+APART_MS: Final = 3
+"""Between two writes that a proxy is to read one after the other."""
 
 Framing = Literal["chunked", "close", "cl"]
+
+FRAMINGS: Final[tuple[Framing, ...]] = ("chunked", "cl", "close")
+"""The plainest first."""
 
 
 @dataclass(frozen=True)
 class DrawnPiece:
-    """A piece of the body: its payload, where its bytes are cut, the pause before it, and whether a gate follows."""
+    """A piece of the body: its payload, where its bytes are cut, the pause before it, and whether a gate follows.
+
+    Attributes:
+        text: the token in it, where it is a piece of an answer in a dialect; None for what stands around tokens.
+    """
 
     payload: bytes
     cut: int = 0
     pause_ms: int = 0
     is_gated: bool = True
+    text: str | None = None
 
 
 @dataclass(frozen=True)
@@ -91,7 +101,29 @@ def script_of(drawn: Drawn) -> Script:
         actions.append(Close())
     elif drawn.framing == "chunked":
         actions.append(Write(last_chunk(drawn.trailers or [])))
-    return Script(actions, keep_alive=drawn.fault == "none" and drawn.framing != "close")
+    return Script(_joined(actions), keep_alive=drawn.fault == "none" and drawn.framing != "close")
+
+
+def _joined(actions: Sequence[Action]) -> list[Action]:
+    """Return the actions with writes that follow each other made one."""
+    joined: list[Action] = []
+    for action in actions:
+        if isinstance(action, Write) and joined and isinstance(last := joined[-1], Write):
+            joined[-1] = Write(last.data + action.data)
+        else:
+            joined.append(action)
+    return joined
+
+
+def with_texts(drawn: Drawn, pieces: Sequence[DrawnPiece], talk: Talk) -> Drawn:
+    """Return an answer in a dialect with these pieces of it, written anew: by their texts, not their payloads."""
+    parts = talk.parts_of([piece.text for piece in pieces if piece.text is not None])
+    first = next((number for number, piece in enumerate(pieces) if piece.text is not None), 0)
+    texts, anew = iter(parts[1:-1]), []
+    for number, piece in enumerate(pieces):
+        part = next(texts) if piece.text is not None else parts[0] if number < first else parts[-1]
+        anew.append(replace(piece, payload=part.data))
+    return replace(drawn, pieces=anew)
 
 
 def _piece_actions(piece: DrawnPiece, framing: Framing, left_out_bytes: int) -> list[Action]:
@@ -99,7 +131,10 @@ def _piece_actions(piece: DrawnPiece, framing: Framing, left_out_bytes: int) -> 
     data = data[: max(0, len(data) - left_out_bytes)] if left_out_bytes else data
     actions: list[Action] = [Stall(piece.pause_ms * MS)] if piece.pause_ms else []
     cut = min(piece.cut, len(data))
-    actions += [Write(each) for each in (data[:cut], data[cut:]) if each]
+    if 0 < cut < len(data):
+        actions += [Write(data[:cut]), Stall(APART_MS * MS)]
+        data = data[cut:]
+    actions += [Write(data)] if data else []
     return [*actions, Gate(HELD)] if piece.is_gated and not left_out_bytes else actions
 
 
@@ -135,16 +170,18 @@ def scripts(setting: Setting, talk: Talk) -> SearchStrategy[Drawn]:
     @st.composite
     def pieces_of_tokens(draw: st.DrawFn) -> list[DrawnPiece]:
         texts = draw(st.lists(token | size.map(lambda each: "x" * each), min_size=1, max_size=6))
-        parts = [part.data for part in talk.parts_of(texts) if part.data]
-        return [draw(_piece(st.just(each))) for each in parts]
+        opening, *tokens, closing = talk.parts_of(texts)
+        parts = [(opening, None), *zip(tokens, texts, strict=True), (closing, None)]
+        return [draw(_piece(st.just(part.data), text)) for part, text in parts if part.data]
 
-    def _piece(data: SearchStrategy[bytes]) -> SearchStrategy[DrawnPiece]:
+    def _piece(data: SearchStrategy[bytes], text: str | None = None) -> SearchStrategy[DrawnPiece]:
         return st.builds(
             DrawnPiece,
             payload=data,
             cut=st.just(0) | st.integers(1, 40),
-            pause_ms=st.sampled_from([0, 0, 0, 1, 5, 30]),
+            pause_ms=st.sampled_from([0, 0, APART_MS, 30]),
             is_gated=st.booleans().map(lambda each: not each),
+            text=st.just(text),
         )
 
     def with_faults(drawn: Drawn, fault: str, cut_bytes: int, trailers: Pairs) -> Drawn:
@@ -163,7 +200,7 @@ def scripts(setting: Setting, talk: Talk) -> SearchStrategy[Drawn]:
 
     plain = st.builds(
         Drawn,
-        framing=st.sampled_from(["chunked", "cl", "close"]),
+        framing=st.sampled_from(FRAMINGS),
         media_type=st.sampled_from(MEDIA_TYPES) if setting.by_bytes else st.just(talk.media_type),
         headers=headers if setting.by_bytes else st.just([]),
         pieces=pieces_of_bytes() if setting.by_bytes else pieces_of_tokens(),

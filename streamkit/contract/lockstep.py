@@ -9,9 +9,9 @@ once, say how much the proxy holds. Then the answer ends: what comes only now wa
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import chain
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Final
 
 from streamkit.contract.case import Drive
@@ -33,6 +33,12 @@ the usual buffers (4, 8, 16, 64 KiB)."""
 COUNTED_BYTES: Final = 80 << 10
 """The same in an answer with a Content-Length, which has to be sent whole even where nothing was held."""
 
+LONG_S: Final = 2.0
+"""So long the pieces of a long run go one by one: with a timer in the way each of them takes a time of its own."""
+
+GROUP: Final = 12
+"""So many of them go in one from then on. They are less than the smallest of the usual buffers."""
+
 FILLER_WAIT_S: Final = 0.03
 """How long each of them is waited for. It only decides how exact a buffer's size is."""
 
@@ -46,12 +52,17 @@ class Source:
         filler: makes a piece of about so many bytes that may follow them; None where nothing may.
         closing: makes what ends the content, after which no filler can be made; None where the last part does.
         reserve: fillers that are sent in any case, because a Content-Length has promised them.
+        longer: makes pieces that follow the parts in lockstep, for as long as that takes no time (`LONG_S`) one by one;
+            not where a Content-Length is given.
+        pauses_s: how long there is silence before a piece, by its number from 1.
     """
 
     parts: Sequence[Part]
     filler: Callable[[int], Part] | None = None
     closing: Callable[[], Part] | None = None
     reserve: Sequence[Part] = ()
+    longer: Callable[[], Iterable[Part]] | None = None
+    pauses_s: Mapping[int, float] = field(default_factory=dict)
 
     def counted(self) -> Source:
         """Return it as what a Content-Length can be given for: all that will ever be sent is made."""
@@ -150,13 +161,17 @@ async def drive_lockstep(stand: Stand, client: ClientEnd, up: UpstreamEnd, sourc
     steps = client.exchanged.lockstep = Lockstep(len(source.parts))
     parts = iter(source.parts)
     rest, fillers = _in_steps(parts), iter(source.fillers())
-    for number, part in enumerate(parts, 1):
+    longer = _longer(stand, stand.now_ns() + int(LONG_S * 1e9), source.longer() if source.longer is not None else ())
+    for number, part in enumerate(chain(parts, longer), 1):
+        steps.planned = max(steps.planned, number)
+        if pause_s := source.pauses_s.get(number):
+            await stand.sleep(pause_s)
         if not await stand.deliver(client, up, part):
             steps.piece = number
             if await _has_waited(stand, client, up):
-                if number < len(source.parts):
+                if (following := next(parts, None)) is not None:
                     # One more: it has the timer's whole span to wait, where the first may have come in its midst.
-                    await stand.deliver(client, up, next(parts), within_s=2 * stand.limit_s)
+                    await stand.deliver(client, up, following, within_s=2 * stand.limit_s)
             elif steps.filler_ns:
                 await _send_more(stand, client, up, chain(rest, fillers))
             break
@@ -177,6 +192,13 @@ async def drive_lockstep(stand: Stand, client: ClientEnd, up: UpstreamEnd, sourc
         await up.finish()
 
     await stand.to_the_end(client, up, end)
+
+
+def _longer(stand: Stand, end_ns: int, parts: Iterable[Part]) -> Iterator[Part]:
+    """Yield the pieces one by one until a time, and then some in one."""
+    each = iter(parts)
+    while group := [*islice(each, 1 if stand.now_ns() < end_ns else GROUP)]:
+        yield joined(group)
 
 
 async def _has_waited(stand: Stand, client: ClientEnd, up: UpstreamEnd) -> bool:
@@ -202,6 +224,32 @@ async def _send_more(stand: Stand, client: ClientEnd, up: UpstreamEnd, more: Ite
         if steps is not None and client.meter.units >= wanted:
             await client.until(up.exchanged.expected_units, FILLER_WAIT_S)
             steps.released_units, steps.released_of_units = client.meter.units, up.exchanged.expected_units
+            await _send_as_much(stand, client, up, more)
             return
         if up.is_gone or exchanged.client_end or exchanged.problem:
             return
+
+
+async def _send_as_much(stand: Stand, client: ClientEnd, up: UpstreamEnd, more: Iterator[Part]) -> None:
+    """Send as much at once as it took, and see whether it brings something out at once: time may have done it.
+
+    A timer that is longer than two spans ends while more is sent, and looks like a buffer. Only what then comes in a
+    silence again, and not before it, is one.
+    """
+    exchanged, steps = client.exchanged, client.exchanged.lockstep
+    if steps is None or exchanged.problem or exchanged.client_end:
+        return
+    missing = [piece for piece in exchanged.pieces if not piece.mark][-1]
+    took_s = (missing.came_ns - missing.begun_ns) / 1e9
+    size_bytes = sum(piece.size_bytes for piece in exchanged.pieces if piece.begun_ns >= missing.begun_ns)
+    size_bytes += exchanged.pieces[-1].size_bytes  # for what it collects besides: heads, sizes of chunks
+    burst: list[Part] = []
+    while sum(len(part.data) for part in burst) < size_bytes and (part := next(more, None)) is not None:
+        burst.append(part)
+    is_enough = sum(len(part.data) for part in burst) >= size_bytes  # or what does not come says nothing
+    before = client.meter.units
+    stand.mark("as much again is sent at once")
+    await stand.within(stand.limit_s, lambda: stand.while_reading(client, lambda: up.send(joined(burst), "filler")))
+    if is_enough and not await client.until(before + 1, stand.limit_s):
+        stand.mark("nothing more is sent")
+        steps.is_timed = await client.until(before + 1, 2 * took_s)

@@ -15,10 +15,12 @@ from streamkit.contract.case import Case
 from streamkit.contract.open import open_runner, open_upstream
 from streamkit.contract.proxies import Proxy, Running, Variant, running
 from streamkit.contract.proxies.running import program_of
-from streamkit.contract.results import Report, Result
+from streamkit.contract.results import Report, Result, harness_error, unmet
 from streamkit.contract.runner import BESIDE
 from streamkit.contract.setting import Setting
+from streamkit.contract.setup import SETUP
 from streamkit.contract.verdicts import Profile, Verdict
+from streamkit.errors import ConnectError
 from streamkit.http.origin import parse_origin
 
 __all__ = ["Matrix", "Row", "report_on", "run_matrix"]
@@ -101,8 +103,9 @@ async def run_matrix(
     bound_s: float = 300.0,
     on_start: Callable[[Running], None] = lambda _: None,
     on_result: Callable[[Result], None] = lambda _: None,
+    on_report: Callable[[str, Report], None] = lambda *_: None,
 ) -> Matrix:
-    """Start each of these proxies in turn, and run the suite on it.
+    """Start each of these proxies in turn, and run the suite on it. One that does not start has a column that says so.
 
     Args:
         chosen: of `parse_with`.
@@ -112,34 +115,52 @@ async def run_matrix(
         bound_s: how long the suite may take on each.
         on_start: is told of each proxy when it runs.
         on_result: is told each result as it comes.
+        on_report: is told each proxy's name and report once it has been tested.
 
     Raises:
         ConfigError: one is not installed; none was started then.
-        ConnectError: one does not start.
     """
     for proxy, _ in chosen:
         program_of(proxy)
     names: list[str] = []
     reports: list[Report] = []
     for proxy, variant in chosen:
+        own = replace(
+            setting,
+            profile=profile or variant.profile,
+            model=proxy.model or setting.model,
+            headers=(*proxy.headers, *setting.headers),
+        )
+        began_unix_s, began_s = time.time(), time.monotonic()
+        run: Running | None = None
         async with open_upstream() as (hub, upstream):
-            with running(proxy, variant, upstream) as run:
-                on_start(run)
-                own = replace(
-                    setting,
-                    target=parse_origin(run.url),
-                    profile=profile or run.profile,
-                    model=run.model or setting.model,
-                    headers=(*run.headers, *setting.headers),
-                )
-                async with open_runner(own, hub=hub, upstream=upstream, beside=run.beside or BESIDE) as runner:
-                    runner.bound_s = bound_s
-                    runner.on_result = on_result
-                    began_unix_s, began_s = time.time(), time.monotonic()
-                    results = await runner.run(cases)
-                names.append(run.name)
-                reports.append(report_on(own, results, run, began_unix_s, time.monotonic() - began_s))
+            try:
+                with running(proxy, variant, upstream) as run:
+                    on_start(run)
+                    own = replace(own, target=parse_origin(run.url))
+                    async with open_runner(own, hub=hub, upstream=upstream, beside=run.beside or BESIDE) as runner:
+                        runner.bound_s = bound_s
+                        runner.on_result = on_result
+                        results = await runner.run(cases)
+            except ConnectError as error:
+                if run is not None:
+                    raise
+                results = not_started(cases, own, str(error))
+        names.append(run.name if run else f"{proxy.name}:{variant.name}")
+        reports.append(report_on(own, results, run, began_unix_s, time.monotonic() - began_s))
+        on_report(names[-1], reports[-1])
     return Matrix(tuple(names), tuple(reports))
+
+
+def not_started(cases: Sequence[Case], setting: Setting, why: str) -> list[Result]:
+    """Return the results of a proxy that does not start: nothing can be said of it."""
+    first, *others = SETUP
+    chosen = [(case, level) for case in cases if (level := case.level(setting)) is not None]
+    return [
+        harness_error(first, "must", why),
+        *(unmet(case, "must", first.id, Verdict.HARNESS_ERROR) for case in others),
+        *(unmet(case, level, first.id, Verdict.HARNESS_ERROR) for case, level in chosen),
+    ]
 
 
 def report_on(

@@ -1,7 +1,8 @@
 """A script as a case: the upstream does what stands in it, and the client has to see what it would see without a proxy.
 
 A gate in it, whatever its name, holds the script until the client has all that was written before. So a script that a
-run has printed repeats what was found, and people can write their own.
+run has printed repeats what was found, and people can write their own. What is late at a gate, and comes while nothing
+more is sent, is delayed and not held: that is no failure, whatever the limit.
 """
 
 from __future__ import annotations
@@ -56,10 +57,10 @@ async def play(expected: Expectation, stand: Stand) -> None:
                 await stand.while_reading(client, partial(up.write, step.action.data, units=piece.units))
                 piece.sent_ns = stand.now_ns()
             case Gate() if not is_held and not await client.until(up.exchanged.expected_units, stand.limit_s):
-                is_held = not client.exchanged.client_end and not client.exchanged.problem
-                if is_held:
-                    _note_held(stand, client.exchanged, number)
-                    await client.until(up.exchanged.expected_units, stand.limit_s)
+                if not client.exchanged.client_end and not client.exchanged.problem:
+                    _note_missing(stand, client.exchanged, number)
+                    is_held = not await client.until(up.exchanged.expected_units, stand.limit_s)
+                    _note_late(stand, is_held=is_held)
             case Stall(for_ns=int(for_ns)):
                 await stand.sleep(for_ns / 1e9)
             case Until(at_ns=at_ns):
@@ -74,30 +75,45 @@ async def play(expected: Expectation, stand: Stand) -> None:
     await client.rest(stand.limit_s)
 
 
-def _note_held(stand: Stand, exchanged: Exchanged, number: int) -> None:
+def _note_missing(stand: Stand, exchanged: Exchanged, number: int) -> None:
     stand.mark("limit")
     stand.trace.facts["gate"] = number
     stand.trace.facts["held_units"] = exchanged.expected_units - exchanged.units
     stand.trace.facts["expected_units"] = exchanged.expected_units
 
 
+def _note_late(stand: Stand, *, is_held: bool) -> None:
+    stand.trace.facts["is_held"] = is_held
+
+
 def judge(expected: Expectation, trace: Trace, *, is_exact: bool = True) -> Finding:
     """Hold what the client got against the script; its headers too, where these may not be written anew."""
     exchanged = trace.exchange
     facts: dict[str, object] = {"expected_end": expected.end, "client_end": exchanged.client_end}
-    for wrong in (
-        _wrong_head(expected, exchanged, is_exact=is_exact),
-        _wrong_body(exchanged),
-        _held(trace),
-        _wrong_end(expected, exchanged),
-    ):
+    wrongs = {
+        "head": _wrong_head(expected, exchanged, is_exact=is_exact),
+        "body": _wrong_body(exchanged),
+        "gate": _held(trace) if trace.facts.get("is_held") else "",
+        "end": _wrong_end(expected, exchanged),
+        "late": _held(trace),
+    }
+    for what, wrong in wrongs.items():
         if wrong:
-            return Finding(holds=False, detail=wrong, facts={**facts, **trace.facts})
+            facts |= {**trace.facts, "wrong": what}
+            return Finding(holds=False, detail=wrong, facts=facts, is_late=what == "late")
+    if exchanged.is_refusal:
+        return Finding(holds=True, detail=f"{_refused(exchanged)}, as the script breaks off", facts=facts)
     return Finding(holds=True, detail=f"all {exchanged.expected_units} units came as they were written", facts=facts)
+
+
+def _refused(exchanged: Exchanged) -> str:
+    return f"the client was refused with {exchanged.head.status if exchanged.head else 0}"
 
 
 def _wrong_head(expected: Expectation, exchanged: Exchanged, *, is_exact: bool) -> str:
     sent, got = expected.head, exchanged.head
+    if exchanged.is_refusal and expected.is_whole and (is_exact or expected.says_whole):
+        return f"{_refused(exchanged)}, and what the upstream sent is a whole answer"
     if sent is None or got is None or exchanged.is_refusal:
         return ""
     if got.status != sent.status:

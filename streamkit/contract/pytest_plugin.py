@@ -4,8 +4,8 @@ A proxy that runs already, and forwards to HOST:PORT, where we listen::
 
     pytest --streamkit-target http://127.0.0.1:8080 --streamkit-upstream 127.0.0.1:9000
 
-The tests are called `streamkit::flush.sse.chunked` and so on. A project that starts its proxy itself says how, in a
-fixture that takes the place of ours, and has a test that takes each case::
+The tests are called `streamkit::flush.sse.chunked` and so on, and run again by that. A project that starts its proxy
+itself says how, in a fixture that takes the place of ours, and has a test that takes each case::
 
     @pytest.fixture(scope="session")
     def streamkit_proxy(streamkit_upstream):
@@ -19,44 +19,44 @@ fixture that takes the place of ours, and has a test that takes each case::
 What must hold and does not is a failure, and so is what could not be told. What should hold and does not
 (`NON-STRICT`) passes with its finding among the test's properties, but for `--streamkit-strict`. What the file of
 `--streamkit-expected-failures` names is expected to fail, and fails if it does not.
+
+Only one process can listen at an upstream whose port is fixed: with xdist it takes `--dist loadfile`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
+
+from streamkit.contract.pytest_options import (
+    COLLECTOR,
+    IDS,
+    OPTIONS,
+    address_of,
+    as_written,
+    cases_of,
+    check_options,
+    expected_of,
+    is_worker,
+    setting_of,
+)
+from streamkit.errors import ConfigError
 
 if TYPE_CHECKING:
     from streamkit.contract.case import Case
     from streamkit.contract.in_thread import ContractInThread
     from streamkit.contract.results import Result
-    from streamkit.contract.setting import Setting
 
 __all__ = ["CaseCheck"]
 
-COLLECTOR: Final = "streamkit"
+RUNNING: Final = pytest.StashKey[ExitStack]()
+CONTRACT: Final = pytest.StashKey["ContractInThread"]()
 
-PLACEHOLDER: Final = "http://127.0.0.1:1"
-
-OPTIONS: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
-    ("target", {"metavar": "URL", "help": "where the proxy under test listens"}),
-    ("upstream", {"metavar": "HOST:PORT", "help": "where it forwards to: we listen there"}),
-    ("profile", {"choices": ["pipe", "gateway", "edge"], "default": "pipe", "help": "what it claims to be (pipe)"}),
-    ("client-dialect", {"metavar": "NAME", "default": "openai-chat", "help": "what it is asked in (openai-chat)"}),
-    ("upstream-dialect", {"metavar": "NAME", "default": "", "help": "what it asks us in (the client's)"}),
-    ("model", {"metavar": "NAME", "default": "streamkit", "help": "the model that is asked for"}),
-    ("header", {"metavar": "NAME=VALUE", "action": "append", "default": [], "help": "sent with every request"}),
-    ("path", {"metavar": "PATH", "default": "", "help": "where it is asked (the dialect's path)"}),
-    ("run", {"metavar": "PREFIX", "action": "append", "default": [], "help": "only these cases: flush.sse"}),
-    ("skip", {"metavar": "PREFIX", "action": "append", "default": [], "help": "not these"}),
-    ("limit", {"metavar": "SECONDS", "type": float, "default": 5.0, "help": "how long a piece is waited for (5)"}),
-    ("slow", {"action": "store_true", "help": "the slow cases too"}),
-    ("strict", {"action": "store_true", "help": "NON-STRICT fails, too"}),
-    ("expected-failures", {"metavar": "FILE", "default": "", "help": "cases that are known to fail"}),
-)
+UNTESTABLE: Final = pytest.StashKey[dict[str, str]]()
+"""Why nothing can be said of a target, by its URL, where a limit was waited for that: no further test waits as long."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -66,6 +66,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         group.addoption(f"--streamkit-{name}", **how)
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Take the ids of our own tests for ourselves, in which pytest would see paths; and check all options."""
+    own = [each for each in config.args if each.startswith(f"{COLLECTOR}::")]
+    if own:
+        config.args[:] = [each for each in config.args if each not in own]
+        config.stash[IDS] = [each.partition("::")[2] for each in own]
+    check_options(config)
+
+
 class CaseCheck:
     """One case, against one proxy.
 
@@ -73,144 +82,91 @@ class CaseCheck:
         id: the case's.
     """
 
-    def __init__(self, case: Case, config: pytest.Config, contract: ContractInThread, target: str) -> None:
+    def __init__(self, case: Case, item: pytest.Item, contract: ContractInThread, target: str) -> None:
         self.id = case.id
         self._case = case
-        self._config = config
+        self._item = item
         self._contract = contract
         self._target = target
 
     def run(self) -> Result:
         """Run it and return what was found, whatever that is."""
-        return self._contract.run(self._target, [self._case], setting_of(self._config))[-1]
+        return self._run()[0]
 
     def check(self) -> Result:
         """Run it, and return what was found where that is good enough.
 
         Raises:
-            pytest.fail.Exception: the rule is broken, or nothing could be told.
+            pytest.fail.Exception: the rule is broken, or nothing could be told; or it holds, and was expected to fail.
+            pytest.xfail.Exception: it was expected to fail.
             pytest.skip.Exception: the proxy does not do this at all, and need not.
         """
         from streamkit.contract.report.expected import is_failing
         from streamkit.contract.verdicts import Verdict
 
-        result = self.run()
-        if result.verdict is Verdict.UNIMPLEMENTED:
-            pytest.skip(result.detail)
-        if is_failing(result.verdict, strict=self._config.getoption("streamkit_strict")):
+        config = self._item.config
+        result, is_testable = self._run()
+        self._item.user_properties += [("verdict", str(result.verdict)), ("detail", shown(result))]
+        reason = expected_of(config).get(self.id)
+        is_bad = is_failing(result.verdict, strict=config.getoption("streamkit_strict"))
+        if is_bad:
+            if reason is not None and is_testable:
+                pytest.xfail(f"{reason}: {result.verdict}: {shown(result)}")
             pytest.fail(told(result), pytrace=False)
+        if reason is not None and not is_failing(result.verdict, strict=True):  # one list serves both
+            stale = f"{self.id} does not fail any more: take it out of the expected failures"
+            pytest.fail(f"{stale}\n{told(result)}", pytrace=False)
+        if result.verdict is Verdict.UNIMPLEMENTED:
+            pytest.skip(shown(result))
         return result
+
+    def _run(self) -> tuple[Result, bool]:
+        """Run it where that makes sense, and tell whether it did."""
+        from streamkit.contract.results import not_run
+        from streamkit.contract.verdicts import Verdict
+
+        setting = setting_of(self._item.config)
+        untestable = self._item.config.stash.setdefault(UNTESTABLE, {})
+        why = untestable.get(self._target, "")
+        if not why:
+            began_s = time.monotonic()
+            try:
+                *setup, result = self._contract.run(self._target, [self._case], setting)
+                why = next((f"{each.id}: {shown(each)}" for each in setup if each.verdict is Verdict.HARNESS_ERROR), "")
+            except ConfigError as error:
+                why = as_written(str(error))
+            if not why:
+                return result, True
+            if time.monotonic() - began_s >= setting.limit_s:
+                untestable[self._target] = why
+        return not_run(self._case, self._case.level(setting) or "info", why), False
 
 
 def told(result: Result) -> str:
     """Say what a case found, for a test's report."""
-    lines = [f"{result.verdict}: {result.detail}", f"rule ({result.level}): {result.rule}", f"ending: {result.ending}"]
-    if result.bugs:
-        lines.append(f"seen in the wild: {', '.join(result.bugs)}")
+    from streamkit.contract.verdicts import Verdict
+
+    lines = [f"{result.verdict}: {shown(result)}"]
+    if result.verdict is not Verdict.DEPENDENCY_FAILED:
+        lines += [f"rule ({result.level}): {result.rule}", f"ending: {result.ending}"]
+        lines += [f"seen in the wild: {', '.join(result.bugs)}"] if result.bugs else []
     return "\n".join(lines)
 
 
-def setting_of(config: pytest.Config) -> Setting:
-    """Return what the options say.
+def shown(result: Result) -> str:
+    """Return what was found as a sentence without secrets, in the words of our options."""
+    from streamkit.contract.report.secrets import Veil
 
-    Raises:
-        pytest.UsageError: an option is wrong.
-    """
-    from streamkit.contract.setting import Setting
-    from streamkit.dialects.registry import get_dialect
-    from streamkit.errors import ConfigError
-    from streamkit.http.origin import parse_origin
-
-    option = config.getoption
-    headers = [each.partition("=") for each in option("streamkit_header")]
-    if any(not equals for _, equals, _ in headers):
-        raise pytest.UsageError("--streamkit-header: write NAME=VALUE")
-    client = option("streamkit_client_dialect")
-    upstream = option("streamkit_upstream_dialect") or client
-    try:
-        for name in (client, upstream):
-            get_dialect(name)
-        target = parse_origin(option("streamkit_target") or PLACEHOLDER, "--streamkit-target")
-    except ConfigError as error:
-        raise pytest.UsageError(str(error)) from None
-    return Setting(
-        target=target,
-        profile=option("streamkit_profile"),
-        client_dialect=client,
-        upstream_dialect=upstream,
-        model=option("streamkit_model"),
-        headers=tuple((name, value) for name, _, value in headers),
-        path=option("streamkit_path"),
-        limit_s=option("streamkit_limit"),
-    )
-
-
-def cases_of(config: pytest.Config) -> list[Case]:
-    """Return the cases that the options select.
-
-    Raises:
-        pytest.UsageError: a prefix selects none.
-    """
-    from streamkit.contract.cases import CASES
-    from streamkit.contract.selection import chosen
-    from streamkit.errors import ConfigError
-
-    option = config.getoption
-    try:
-        run, skip, slow = (option(f"streamkit_{name}") for name in ("run", "skip", "slow"))
-        return [case for case, _ in chosen(CASES, run, skip, slow, setting_of(config))]
-    except ConfigError as error:
-        raise pytest.UsageError(str(error)) from None
-
-
-def expected_of(config: pytest.Config) -> dict[str, str]:
-    """Return the cases that are expected to fail, and why.
-
-    Raises:
-        pytest.UsageError: the file cannot be read.
-    """
-    path = config.getoption("streamkit_expected_failures")
-    if not path:
-        return {}
-    from pathlib import Path
-
-    from streamkit.contract.report.expected import parse_expected
-    from streamkit.errors import ConfigError
-
-    profile = config.getoption("streamkit_profile")
-    try:
-        entries = parse_expected(Path(path).read_text(encoding="utf-8"))
-    except (ConfigError, OSError, UnicodeDecodeError) as error:
-        raise pytest.UsageError(f"--streamkit-expected-failures {path}: {error}") from None
-    return {each.id: each.reason or "it is known to fail" for each in entries if each.profile in {"", profile}}
-
-
-def address_of(config: pytest.Config) -> tuple[str, int]:
-    """Return where we listen as the upstream; any free port where nothing is said.
-
-    Raises:
-        pytest.UsageError: it is no address.
-    """
-    text = config.getoption("streamkit_upstream")
-    if not text:
-        return "127.0.0.1", 0
-    host, _, port = text.rpartition(":")
-    if not host or not port.isdecimal():
-        raise pytest.UsageError(f"--streamkit-upstream {text!r} is no HOST:PORT, for instance 127.0.0.1:9000")
-    return host.removeprefix("[").removesuffix("]"), int(port)
+    return as_written(Veil(result.trace).text(result.detail))
 
 
 # Fixtures, for a project that starts its proxy itself
 
 
 @pytest.fixture(scope="session")
-def streamkit_upstream(pytestconfig: pytest.Config) -> Iterator[ContractInThread]:
+def streamkit_upstream(pytestconfig: pytest.Config) -> ContractInThread:
     """Listen as the upstream; `url`, `host` and `port` say where."""
-    from streamkit.contract.in_thread import contract_in_thread
-
-    host, port = address_of(pytestconfig)
-    with contract_in_thread(host, port) as contract:
-        yield contract
+    return _contract(pytestconfig)
 
 
 @pytest.fixture(scope="session")
@@ -233,21 +189,14 @@ def streamkit_case(
 
     case = case_of(request.param)
     assert case is not None  # noqa: S101 - it was parametrized with the cases' ids
-    return CaseCheck(case, request.config, streamkit_upstream, streamkit_proxy)
+    return CaseCheck(case, request.node, streamkit_upstream, streamkit_proxy)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Make a test for each case of a function that takes `streamkit_case`."""
     if "streamkit_case" in metafunc.fixturenames:
-        expected = expected_of(metafunc.config)
-        params = [
-            pytest.param(case.id, id=case.id, marks=_marks(expected.get(case.id))) for case in cases_of(metafunc.config)
-        ]
-        metafunc.parametrize("streamkit_case", params, indirect=True)
-
-
-def _marks(reason: str | None) -> list[pytest.MarkDecorator]:
-    return [] if reason is None else [pytest.mark.xfail(reason=reason, strict=True)]
+        ids = [case.id for case in cases_of(metafunc.config)]
+        metafunc.parametrize("streamkit_case", ids, indirect=True)
 
 
 # Tests that need no file, for a proxy that runs
@@ -258,13 +207,10 @@ class ContractCollector(pytest.Collector):
 
     def collect(self) -> list[pytest.Item]:
         """Return the tests."""
-        expected = expected_of(self.config)
         items: list[pytest.Item] = []
         for case in cases_of(self.config):
             item = ContractItem.from_parent(self, name=case.id)
             item.case = case
-            for mark in _marks(expected.get(case.id)):
-                item.add_marker(mark)
             items.append(item)
         return items
 
@@ -273,20 +219,29 @@ class ContractItem(pytest.Item):
     """The test of one case."""
 
     case: Case
+    obj: Final = None
+    """The function that it calls: pytest-trio looks at that of every item, where all tests are trio's."""
 
     def runtest(self) -> None:
         """Run the case."""
-        config = self.config
-        result = CaseCheck(self.case, config, _contract(config), config.getoption("streamkit_target")).check()
-        self.user_properties += [("verdict", str(result.verdict)), ("detail", result.detail)]
+        CaseCheck(self.case, self, _contract(self.config), self.config.getoption("streamkit_target")).check()
 
     def reportinfo(self) -> tuple[str, None, str]:
         """Say what a report calls it: not the end of its id, of which pytest would make a path."""
         return COLLECTOR, None, f"the case {self.case.id}"
 
 
-RUNNING: Final = pytest.StashKey[ExitStack]()
-CONTRACT: Final = pytest.StashKey["ContractInThread"]()
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Add a test for each case, where a target is named."""
+    has_own = any("streamkit_case" in _fixtures(item) for item in items)
+    if IDS in config.stash or (config.getoption("streamkit_target") and not has_own):
+        collector = ContractCollector.from_parent(session, name=COLLECTOR, nodeid=COLLECTOR)
+        items += collector.collect()
+
+
+def _fixtures(item: pytest.Item) -> list[str]:
+    return getattr(item, "fixturenames", [])
 
 
 def _contract(config: pytest.Config) -> ContractInThread:
@@ -294,8 +249,16 @@ def _contract(config: pytest.Config) -> ContractInThread:
     if CONTRACT not in config.stash:
         from streamkit.contract.in_thread import contract_in_thread
 
-        stack = config.stash[RUNNING] = ExitStack()
-        config.stash[CONTRACT] = stack.enter_context(contract_in_thread(*address_of(config)))
+        stack = ExitStack()
+        why = ""
+        try:
+            config.stash[CONTRACT] = stack.enter_context(contract_in_thread(*address_of(config)))
+            config.stash[RUNNING] = stack
+        except ConfigError as error:
+            why = str(error)
+        if why:
+            hint = "; with xdist one file has to hold all tests at one upstream" if is_worker(config) else ""
+            pytest.fail(f"--streamkit-upstream: {why}{hint}", pytrace=False)
     return config.stash[CONTRACT]
 
 
@@ -303,19 +266,3 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     """Stop listening."""
     if RUNNING in config.stash:
         config.stash[RUNNING].close()
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Add a test for each case, where a target is named."""
-    if not config.getoption("streamkit_target") or not config.getoption("streamkit_upstream"):
-        if config.getoption("streamkit_target") and not any("streamkit_case" in _fixtures(item) for item in items):
-            raise pytest.UsageError("--streamkit-target needs --streamkit-upstream HOST:PORT: where it forwards to")
-        return
-    if not any("streamkit_case" in _fixtures(item) for item in items):
-        collector = ContractCollector.from_parent(session, name=COLLECTOR, nodeid=COLLECTOR)
-        items += collector.collect()
-
-
-def _fixtures(item: pytest.Item) -> list[str]:
-    return getattr(item, "fixturenames", [])

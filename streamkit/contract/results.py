@@ -51,8 +51,7 @@ def result_of(case: Case, level: Level, trace: Trace, duration_s: float) -> Resu
     ending_verdict = Verdict.OK if is_right else verdict_of(holds=False, level=level)
     detail = finding.detail
     if not is_right:
-        wanted = " or ".join(sorted(case.endings))
-        detail = f"{detail}; and its ending is {ending}, not {wanted}"
+        detail = _with_ending(detail, case, trace, is_wrong=finding.holds is False)
     return Result(
         id=case.id,
         level=level,
@@ -67,6 +66,21 @@ def result_of(case: Case, level: Level, trace: Trace, duration_s: float) -> Resu
         duration_s=duration_s,
         trace=trace,
     )
+
+
+def _with_ending(detail: str, case: Case, trace: Trace, *, is_wrong: bool) -> str:
+    """Return what is said of a case whose ending is wrong. Where only that is, and content is missing, it comes first.
+
+    A case that wants an incomplete answer speaks of its ending itself.
+    """
+    exchanged = trace.exchange
+    ending = f"ending is {exchanged.ending}, not {' or '.join(sorted(case.endings))}"
+    why = exchanged.problem
+    if not why and exchanged.units < exchanged.expected_units:
+        why = f"{exchanged.units} of {exchanged.expected_units} bytes of its content came"
+    if is_wrong or not why or Ending.COMPLETE not in case.endings:
+        return f"{detail}; and its {ending}"
+    return f"the answer's {ending}: {why}; apart from that, {detail}"
 
 
 def harness_error(case: Case, level: Level, detail: str, trace: Trace | None = None, duration_s: float = 0.0) -> Result:

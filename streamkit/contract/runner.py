@@ -2,16 +2,16 @@
 
 What may come from a crash, an open circuit breaker or another request's answer (`streamkit.contract.doubt`) does not
 stand by itself. An ordinary request is sent first: where it passes, the case runs once more, alone, and what it then
-says counts. Where it does not for a while, the target is down, and what is left is not run.
+says counts. Where it does not for a while, the target is down, and what is left is not run. What fails by waiting,
+beside other cases and while an ordinary request had to wait as well (`streamkit.contract.pulse`), is run so, too.
 """
 
 from __future__ import annotations
 
-import traceback
+import math
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, count
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import trio
@@ -24,7 +24,10 @@ from streamkit.contract.explain import (
     explain_lost,
     explain_not_forwarded,
     is_overloaded,
+    is_refused,
 )
+from streamkit.contract.pulse import Pulse
+from streamkit.contract.raised import described, leaves
 from streamkit.contract.results import Result, harness_error, not_run, result_of, unmet
 from streamkit.contract.room import Room
 from streamkit.contract.selection import Chosen, in_phases
@@ -32,8 +35,9 @@ from streamkit.contract.setup import CONTROL, FORWARD, SETUP
 from streamkit.contract.stand import NotForwarded, Stand
 from streamkit.contract.token import foreign_token, token_of
 from streamkit.contract.trace import Trace
-from streamkit.contract.verdicts import Level, Verdict
+from streamkit.contract.verdicts import Level, Verdict, worst
 from streamkit.errors import ConnectError, LocalError, StreamkitError
+from streamkit.http.background import background
 
 if TYPE_CHECKING:
     from streamkit.contract.case import Case
@@ -57,7 +61,21 @@ LIMITS_PER_CASE: Final = 8
 PATIENCE_LIMITS: Final = 2
 """For how many limits a target that does not pass an ordinary request on is asked again, less and less often."""
 
+CONFIRMING_LIMITS: Final = 6
+"""For how many limits cases are run once more alone that then say the same again: a target that is slow and wrong."""
+
+EXPECTED: Final = (NotForwarded, StreamkitError, trio.BrokenResourceError, trio.ClosedResourceError)
+"""What a target can bring a case to raise."""
+
 FIRST_WAIT_S: Final = 0.05
+
+UNSETTLED: Final = {Verdict.FAILED, Verdict.NON_STRICT, Verdict.HARNESS_ERROR}
+"""What a target that is busy with other cases could have made."""
+
+BUSY: Final = (
+    "while this case waited an ordinary request had to wait as well, and other cases of which that is so passed alone: "
+    "run it with --run, or allow more with --limit"
+)
 
 MIXED: Final = (
     "a client of this case was given what belongs to another request: the target mixes answers up, by a cache or by "
@@ -66,17 +84,20 @@ MIXED: Final = (
 
 DOWN: Final = (
     "the target has stopped to pass ordinary requests on, noticed in {case}: it {how}. It has crashed, or a circuit "
-    "breaker has opened; look at its log, switch the breaker off or give each case a model of its own (--model "
-    "'name-{{case}}'), and start it again"
+    "breaker has opened; look at its log, switch the breaker off{or_model}, and start it again"
 )
+
+OR_MODEL: Final = " or give each case a model of its own (--model 'name-{case}')"
+"""For gateways, whose breakers are a model's."""
 
 
 @dataclass(frozen=True)
 class Tried:
-    """One attempt at a case: what it says, and why that may not be so."""
+    """One attempt at a case: what it says, why that may not be so, and when it was over, in trio's time."""
 
     result: Result
     doubt: Doubt = ""
+    over_s: float = math.inf
 
 
 @dataclass
@@ -113,9 +134,15 @@ class Runner:
     _room: Room = field(init=False)
     _done: dict[str, trio.Event] = field(init=False, default_factory=dict)
     _running: dict[str, Trace] = field(init=False, default_factory=dict)
+    _pulse: Pulse = field(init=False)
+    _confirming_s: float = field(init=False, default=0.0)
+    _has_passed_alone: bool = field(init=False, default=False)
+    _well_s: float = field(init=False, default=-math.inf)
+    _is_well_at_once: bool = field(init=False, default=True)
 
     def __post_init__(self) -> None:
         self._room = Room(self.beside)
+        self._pulse = Pulse(self._ask_ordinarily, self.setting.limit_s)
 
     async def run(self, cases: Iterable[Case]) -> list[Result]:
         """Run these cases and return their results, in their order, behind those of the setup.
@@ -148,12 +175,19 @@ class Runner:
     async def _run_all(self, phases: Iterable[Chosen]) -> None:
         failed = await self._set_up()
         for phase in phases:
-            async with trio.open_nursery() as nursery:
-                for case, level in phase:
-                    if failed is not None:
-                        self._keep(unmet(case, level, failed.id, failed.verdict))
-                    else:  # each has taken its place in the queue when the next one comes
-                        await nursery.start(self._run_one, case, level)
+            async with background() as pulse:
+                pulse.start_soon(self._pulse.beat)
+                async with trio.open_nursery() as nursery:
+                    for case, level in phase:
+                        if failed is not None:
+                            self._keep(unmet(case, level, failed.id, failed.verdict))
+                        else:  # each has taken its place in the queue when the next one comes
+                            await nursery.start(self._run_one, case, level)
+
+    async def _ask_ordinarily(self) -> None:
+        """Ask in the ordinary way beside cases; not where only one may be asked about at a time."""
+        if self._room.seats > 1:
+            await self._try(CONTROL, "must")
 
     async def _set_up(self) -> Result | None:
         """Find out whether the target can be tested at all; return what does not hold, None where all does."""
@@ -196,7 +230,7 @@ class Runner:
                 self._keep(not_run(case, level, self.down))
                 return
             self.on_start(case.id)
-            tried = await self._try(case, level)
+            tried = await self._tried_here(case, level)
         if tried.doubt == "mixed up":
             self._room.seats = 1
         if tried.doubt:
@@ -204,14 +238,42 @@ class Runner:
                 tried = await self._settled(case, level, tried)
         self._keep(tried.result)
 
+    async def _tried_here(self, case: Case, level: Level) -> Tried:
+        """Run a case once, and find out about what it says as much as can be found out where it is."""
+        began_s = trio.current_time()
+        if case.group == "alone":
+            tried = await self._try(case, level)
+        else:
+            with self._pulse.watching():
+                tried = await self._try(case, level)
+            has_waited = trio.current_time() - began_s >= self.setting.limit_s
+            if has_waited and tried.result.verdict in UNSETTLED and self._pulse.was_slow(began_s):
+                tried = replace(tried, doubt="busy" if tried.doubt in {"", "silent"} else tried.doubt)
+        if tried.doubt == "left":
+            tried = replace(tried, doubt="" if await self._is_there() else "broken off")
+        return tried
+
+    async def _is_there(self) -> bool:
+        """Tell whether the target answers a request in any way: it has ended a connection, but not itself."""
+        control = (await self._try(CONTROL, "must")).result
+        return control.verdict is Verdict.OK or control.trace.exchange.head is not None
+
     async def _settled(self, case: Case, level: Level, before: Tried) -> Tried:
         """Find out what counts of a case whose result is in doubt, with nothing else running."""
-        if not await self._is_well(case):
+        if self._well_s < before.over_s and not await self._is_well(case):
             return Tried(self._doubted(case, level, before, self.down))
         if before.doubt not in ASKS_AGAIN:
             return before
+        if before.doubt == "busy" and self._confirming_s >= CONFIRMING_LIMITS * self.setting.limit_s:
+            return Tried(self._doubted(case, level, before, BUSY)) if self._has_passed_alone else before
         # Whatever comes is this case's now: also a request without a body, where nothing but bodies brings tokens.
         tried = await self._try(case, level, has_turn=True)
+        if before.doubt == "busy" and tried.result.verdict in UNSETTLED:
+            self._confirming_s += tried.result.duration_s
+        elif before.doubt == "busy":
+            self._has_passed_alone = True
+        if tried.doubt == "left" and await self._is_there():
+            tried = replace(tried, doubt="")
         if tried.doubt == "mixed up":
             return Tried(self._doubted(case, level, tried, MIXED))
         if tried.doubt:
@@ -221,7 +283,24 @@ class Runner:
                 how = explain_briefly(control.trace)
                 why = f"run alone it was refused again, and so was an ordinary request behind it: the target {how}"
                 return Tried(self._doubted(case, level, tried, self.down or why))
-        return tried
+        return tried if tried.result.verdict in UNSETTLED else Tried(self._absolved(before, tried.result))
+
+    def _absolved(self, before: Tried, result: Result) -> Result:
+        """Return what counts where a case held when it was run again alone: that it did not at first is never hidden.
+
+        Where nothing was wrong with the target as a whole, whoever was its client then would have lost an answer by it.
+        """
+        first = before.result
+        if first.verdict in {Verdict.OK, result.verdict}:
+            return result
+        detail = f"{result.detail}, when it was run again alone; at first it was {first.verdict}: {first.detail}"
+        result = replace(result, detail=detail, facts={**result.facts, "first_verdict": str(first.verdict)})
+        # What is not asked for need not be refused: the upstream may not have known whose it was.
+        has_lost = before.doubt == "broken off" or (before.doubt == "not asked" and is_refused(first.trace))
+        if not has_lost or not self._is_well_at_once or result.level == "info":
+            return result
+        verdict = worst(result.verdict, Verdict.NON_STRICT)
+        return replace(result, verdict=verdict, behaviour=verdict)
 
     @staticmethod
     def _doubted(case: Case, level: Level, tried: Tried, why: str) -> Result:
@@ -235,11 +314,13 @@ class Runner:
         how = ""
         for wait_s in chain((0.0,), self._waits()):
             await trio.sleep(wait_s)
+            began_s = trio.current_time()
             control = (await self._try(CONTROL, "must")).result
             if control.verdict is Verdict.OK:
+                self._well_s, self._is_well_at_once = began_s, not wait_s  # for all cases that were over by then
                 return True
             how = explain_briefly(control.trace)
-        self.down = DOWN.format(case=noticed_in.id, how=how)
+        self.down = DOWN.format(case=noticed_in.id, how=how, or_model="" if self.setting.by_bytes else OR_MODEL)
         return False
 
     def _waits(self) -> Iterator[float]:
@@ -288,7 +369,7 @@ class Runner:
         if result is None:
             result = harness_error(case, level, error, stand.trace, trio.current_time() - began_s)
             doubt = "mixed up" if doubt and foreign_token(stand.trace, token) else doubt
-        return Tried(result, doubt)
+        return Tried(result, doubt, trio.current_time())
 
     async def _connected(self) -> WireStream:
         with trio.move_on_after(self.setting.limit_s):
@@ -313,21 +394,3 @@ class Runner:
             case OSError():
                 return f"this machine does not do what the case needs: {error}; that says nothing of the target", ""
         return f"a mistake of the harness's own, not of the target: {described(error)}; please report it", ""
-
-
-EXPECTED: Final = (NotForwarded, StreamkitError, trio.BrokenResourceError, trio.ClosedResourceError)
-"""What a target can bring a case to raise."""
-
-
-def leaves(error: BaseException) -> list[BaseException]:
-    """Return the errors in a group, however deep; an error that is no group is the only one."""
-    if not isinstance(error, BaseExceptionGroup):
-        return [error]
-    return [leaf for each in error.exceptions for leaf in leaves(each)]
-
-
-def described(error: BaseException) -> str:
-    """Say what an error is and where it was raised, in one line."""
-    frames = traceback.extract_tb(error.__traceback__)
-    where = f" in {Path(frames[-1].filename).name}, line {frames[-1].lineno}" if frames else ""
-    return f"{type(error).__name__}{where}: {' '.join(str(error).split())[:200]}"

@@ -30,6 +30,12 @@ WORDS: Final = ("first", "second")
 
 WORD_COUNT: Final = 4
 
+DIRECT: Final = (
+    "there is no proxy in between: the upstream got the request on the very connection that the client made to {url}, "
+    "so --target is the harness's own --upstream; give the URL where the proxy listens as --target"
+)
+"""What is said where the target is ourselves."""
+
 
 async def drive_reach(stand: Stand) -> None:
     """Ask, and take any HTTP for an answer."""
@@ -57,7 +63,8 @@ async def drive_forward(stand: Stand) -> None:
     if stand.talk.token.encode() in body:
         carriers |= {"body"}
     stand.trace.facts["carriers"] = sorted(carriers)
-    stand.trace.facts["misfit"] = misfit_of(stand.setting, up.line, body)
+    direct = DIRECT.format(url=stand.setting.target.url) if stand.is_direct(client, up) else ""
+    stand.trace.facts["misfit"] = direct or misfit_of(stand.setting, up.line, body)
     await answer(stand, client, up, "word")
 
 
@@ -68,7 +75,7 @@ def judge_forward(trace: Trace) -> Finding:
     facts: dict[str, object] = {"carriers": carriers}
     if misfit := trace.facts.get("misfit"):
         return Finding(holds=False, detail=str(misfit), facts=facts)
-    what = _what_is_wrong(exchanged)
+    what = _what_is_wrong(exchanged, _said_at_end(trace))
     if what:
         return Finding(holds=False, detail=f"the target asked the upstream and was answered, but {what}", facts=facts)
     by = "nothing, so cases run one at a time" if carriers == ["turn"] else " and ".join(_words(carriers))
@@ -80,12 +87,17 @@ def _words(carriers: object) -> list[str]:
     return [str(each) for each in carriers if each != "turn"] if isinstance(carriers, list) else []
 
 
-def _what_is_wrong(exchanged: Exchanged) -> str:
+def _said_at_end(trace: Trace) -> str:
+    """Return what the client's reader had to say about the end."""
+    return next((event.note for event in reversed(trace.events) if event.side == "client" and event.what == "end"), "")
+
+
+def _what_is_wrong(exchanged: Exchanged, said: str) -> str:
     head = exchanged.head
     if head is None and exchanged.client_end in {"cut", "reset"}:
         return "closed the client's connection without passing it on: look at its log"
     if head is None and exchanged.client_end == "broken":
-        return "what it gave the client is no HTTP/1.1: look at its log"
+        return f"what it gave the client is no HTTP/1.1 ({said}): look at its log"
     if head is None:
         return "the client had nothing of it in time: is the target slower than --limit?"
     if head.status >= 400:

@@ -31,6 +31,17 @@ ONCE: Final = frozenset(
 )
 """The repairs of what does not begin, go on and end once."""
 
+STEADY: Final[dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
+    "openai-chat": (("id", "object", "created", "model", "choices"), ("id", "object", "model")),
+    "openai-completions": (("id", "object", "created", "model", "choices"), ("id", "object", "model")),
+    "ollama-chat": (("model", "created_at", "done"), ("model",)),
+    "ollama-generate": (("model", "created_at", "done"), ("model",)),
+}
+"""What every record of these dialects has, and what of that is the same in all of an answer's."""
+
+NAMED: Final = frozenset({"openai-chat", "openai-completions", "openai-responses", "anthropic"})
+"""The dialects in which an answer always says its id and its model."""
+
 
 @dataclass
 class Told:
@@ -104,6 +115,50 @@ class Told:
         found = [f"{each.message} ({each.count} times)" for each in self.repairs if each.code in ONCE]
         found += [each.message for each in self.broken]
         return [self.problem, *found] if self.problem else found
+
+    def unsteady(self, dialect: str) -> list[str]:
+        """Return what its records do not say of the answer that they belong to, or say differently; for people."""
+        name = get_dialect(dialect)[0].name
+        needed, kept = STEADY.get(name, ((), ()))
+        # What has no choices is of no answer: remarks of filters, say, have other ids.
+        records = [
+            each
+            for each in self.records
+            if isinstance(each, dict) and "error" not in each and each.get("choices") != []
+        ]
+        found = [
+            f"{sum(key not in each for each in records)} of {len(records)} records have no {key!r}"
+            for key in needed
+            if any(key not in each for each in records)
+        ]
+        found += [
+            f"the records of one answer have {count} different values of {key!r}"
+            for key in kept
+            if (count := len({repr(each[key]) for each in records if key in each})) > 1
+        ]
+        if name in NAMED and not found:
+            message = self.message
+            found += [f"the answer has no {key}" for key in ("id", "model") if not getattr(message, key)]
+        if name == "openai-chat" and not _says_role(records):
+            found.append("the first delta does not say whose it is: it has no 'role'")
+        return found
+
+
+def _delta(record: dict[str, object]) -> dict[str, object]:
+    """Return what the first choice of a chat completion's record adds; empty where there is no such thing."""
+    choices = record.get("choices")
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    delta = choice.get("delta") if isinstance(choice, dict) else None
+    return delta if isinstance(delta, dict) else {}
+
+
+def _says_role(records: list[dict[str, object]]) -> bool:
+    """Whether chat completions say whose the text is before or with the first of it."""
+    for each in records:
+        delta = _delta(each)
+        if delta.get("role") or delta.get("content"):
+            return bool(delta.get("role"))
+    return not records
 
 
 def told(body: bytes | bytearray, dialect: str) -> Told:

@@ -6,6 +6,7 @@ piece was sent and when it was there) and what people need to see bounded (`Even
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -96,6 +97,8 @@ class Piece(msgspec.Struct):
         sent_ns: when the kernel had it; 0 where it has not.
         came_ns: when the client had it; 0 where it never did.
         mark: what was different about it: empty, `filler` for what was only sent to see what comes out.
+        first_ns: when the client had the first of it, where that came before the rest; 0 where all came at once.
+        first_units: how much of it that was.
     """
 
     units: int
@@ -104,6 +107,8 @@ class Piece(msgspec.Struct):
     came_ns: int = 0
     mark: str = ""
     begun_ns: int = 0
+    first_ns: int = 0
+    first_units: int = 0
 
 
 class Lockstep(msgspec.Struct):
@@ -117,6 +122,7 @@ class Lockstep(msgspec.Struct):
         filler_ns: when more was sent, because a second span of silence had changed nothing; 0 where it was not.
         released_units: how much the client held once the piece had come, and all that came along with it.
         released_of_units: how much had been sent by then.
+        is_timed: whether what came when more was sent then came in a silence as well, and for as much at once did not.
         ending_ns: when what ends the answer was sent.
         has_ended_early: whether it had ended for the client before that.
     """
@@ -128,6 +134,7 @@ class Lockstep(msgspec.Struct):
     filler_ns: int = 0
     released_units: int = 0
     released_of_units: int = 0
+    is_timed: bool = False
     ending_ns: int = 0
     has_ended_early: bool = False
 
@@ -214,6 +221,8 @@ class Trace:
         marks: what the driver did at what time, for verdicts: `limit` (a piece had not come in time), `silence` (nor in
             the second span), `filler`, `ended`...
         facts: what a driver measured, by names with units.
+        subject: which of the exchanges the case is about, from 0; those before it only led there.
+        given: headers that were given to be sent along. Whatever they are called, their values are for no report.
     """
 
     exchanges: list[Exchanged] = field(default_factory=list)
@@ -221,11 +230,13 @@ class Trace:
     omitted_events: int = 0
     marks: list[tuple[int, str]] = field(default_factory=list)
     facts: dict[str, object] = field(default_factory=dict)
+    subject: int = 0
+    given: Sequence[tuple[str, str]] = ()
 
     @property
     def exchange(self) -> Exchanged:
-        """The first exchange; an empty one where there is none."""
-        return self.exchanges[0] if self.exchanges else Exchanged()
+        """The exchange that the case is about, nearly always the first; an empty one where there is none."""
+        return self.exchanges[self.subject] if self.subject < len(self.exchanges) else Exchanged()
 
     def note(self, event: Event) -> None:
         """Add to the log, within its bound."""

@@ -12,6 +12,7 @@ from typing import Final, Literal
 import trio
 
 from streamkit.contract.content import TOKEN_HEADER, Meter, Part
+from streamkit.contract.patience import spans
 from streamkit.contract.trace import EXCERPT_BYTES, Event, Exchanged, Head, Pairs, Piece, Trace
 from streamkit.http.clock import now_ns
 from streamkit.http.exchange import Exchange
@@ -94,9 +95,12 @@ class UpstreamEnd:
 
     async def read_body(self, within_s: float) -> bytes:
         """Read the rest of the request's body, as far as it comes in time; returns all of it, within a bound."""
-        with trio.move_on_after(within_s):
-            while await self.receive_body() is not None:
-                pass
+        for span_s in spans(within_s):
+            with trio.move_on_after(span_s) as scope:
+                while await self.receive_body() is not None:
+                    pass
+            if not scope.cancelled_caught:
+                break
         return self.exchanged.request_body
 
     def _keep(self, data: bytes) -> None:
@@ -166,6 +170,7 @@ class UpstreamEnd:
         """Write bytes as they are, and tell whether the kernel has them all."""
         if self.is_gone:
             return False
+        began_ns = now_ns()  # what the client has of it must not stand before it in the log
         try:
             if self._held:
                 await self.exchange.stream.send_all(self._held)
@@ -174,7 +179,7 @@ class UpstreamEnd:
         except (trio.BrokenResourceError, trio.ClosedResourceError):
             self._lose("reset", now_ns())
             return False
-        self._note("send", data, units=units, note=note)
+        self._note("send", data, at_ns=began_ns, units=units, note=note)
         return True
 
     @property
@@ -257,9 +262,12 @@ class UpstreamEnd:
         """Wait until the proxy goes away from this request, and tell whether it has, in time."""
         if self.is_gone:
             return True
-        with trio.move_on_after(within_s):
-            left: Left = await self.exchange.wait_left()
-            self._lose(left.how, left.at_ns)
+        for span_s in spans(within_s):
+            with trio.move_on_after(span_s):
+                left: Left = await self.exchange.wait_left()
+                self._lose(left.how, left.at_ns)
+            if self.is_gone:
+                break
         return self.is_gone
 
     def _lose(self, how: str, at_ns: int) -> None:

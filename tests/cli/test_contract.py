@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import signal
 import socket
 import threading
 from collections.abc import Iterator
@@ -104,11 +106,34 @@ def test_what_should_hold_fails_with_strict_alone() -> None:
         assert contract(*target, "--run", "flush.head", "--strict").code == 1
 
 
-def test_a_target_that_cannot_be_tested_is_exit_4() -> None:
-    result = contract(*NOWHERE, *FEW)
+def test_a_target_that_cannot_be_tested_is_exit_4(tmp_path: Path) -> None:
+    """The reason is what is to be read: before all that was not run for it, and behind that again."""
+    known = tmp_path / "known.txt"
+    known.write_text("")
+    result = contract(*NOWHERE, "--expected-failures", str(known), "--run", "flush")
+    reach, not_run, blank, *_, again = result.out.decode().splitlines()
     assert result.code == 4
-    assert b"connection refused; start the proxy" in result.out
-    assert b"FAILED  flush" not in result.out.replace(b"DEPENDENCY-FAILED", b"")
+    assert reach.startswith("HARNESS-ERROR  setup.reach  cannot connect to http://127.0.0.1:1: connection refused; st")
+    assert re.match(r"DEPENDENCY-FAILED  \d\d cases  not run: it says nothing while setup.reach is HARNESS", not_run)
+    assert (blank, again) == ("", reach)
+
+
+def test_a_report_that_cannot_be_written_keeps_no_other_back(tmp_path: Path) -> None:
+    html = tmp_path / "report.html"
+    result = contract("--run", "flush.head", "--json", "/dev/full", "--html", str(html))
+    assert result.code == 4
+    assert "--json /dev/full: No space left on device" in result.err
+    assert html.read_text().startswith("<!doctype html>")
+    assert b"cases against streamkit gateway" in result.out
+
+
+@pytest.mark.parametrize(
+    "script", [Script([]), Script([Write(b"garbage no http")]), Script([Write(b"HTTP/1.1 100 \r\n\r\n")])]
+)
+def test_a_script_that_is_no_response_is_refused(script: Script) -> None:
+    result = contract("--script", "-", stdin=written_script(script).encode())
+    assert result.code == 2
+    assert "--script - writes no final response's head" in result.err
 
 
 def test_the_list_runs_nothing() -> None:
@@ -130,6 +155,12 @@ def test_the_list_runs_nothing() -> None:
         (["--run", "flsh"], "did you mean flush"),
         (["--client-dialect", "french"], "there is no dialect 'french'"),
         (["--insecure"], "--insecure does nothing without --target"),
+        (["--html", "-"], "--html - would stand among the lines of the run"),
+        (["--junit", "/"], "--junit /: it is a directory"),
+        (["--fuzz", "1", "--json", "x"], "--json is about the cases, and does nothing with --fuzz"),
+        (["--with", "nginx", "--product", "x"], "--product does nothing without --target"),
+        (["--config", "x"], "--config does nothing without --target"),
+        (["--limit", "0"], "--limit 0: a piece has to be waited for"),
         (["--fuzz", "1", "--strict"], "--strict is about the cases, and does nothing with --fuzz"),
         (["--fuzz", "1", "--script", "x"], "--fuzz and --script do not go together"),
         (["--path", "x"], "--path 'x' has to begin with a slash"),
@@ -151,29 +182,35 @@ def test_a_script_is_played_and_repeats_what_was_found() -> None:
     script = Script([Write(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n"), Write(b"one"), Gate("held")])
     text = written_script(script).encode()
     assert contract("--script", "-", stdin=text).code == 0
-    with mutant("WholeBody") as target:
+    with mutant("WholeBody") as slow:
+        target = (*slow[:-1], "100ms")  # what it holds does not come by itself
         found = contract(*target, "--fuzz", "50", "--seed", "3")
         assert found.code == 1
         printed = found.out.decode()
-        assert f"--target {target[1]} --upstream {target[3]} --script - <<'END'" in printed
+        assert f"--target {target[1]} --upstream {target[3]} --limit 0.1s --script - <<'END'" in printed
         again = printed.partition("<<'END'\n")[2].partition("END\n")[0]
         assert contract(*target, "--script", "-", stdin=again.encode()).code == 1
     assert contract("--script", "-", stdin=again.encode()).code == 0
 
 
 def test_a_repeating_command_shows_no_secret() -> None:
-    options = dict.fromkeys(("with_", "advertise", "target_ca", "profile", "upstream_dialect", "model", "path"), "")
+    options: dict[str, object] = dict.fromkeys(
+        ("with_", "advertise", "target_ca", "profile", "upstream_dialect", "model", "path"), ""
+    )
     options |= {"target": "http://a", "upstream": "b:1", "client_dialect": "openai-chat"}
-    command = repeating(Script([]), {**options, "headers": [("Authorization", "secret")]})
-    assert "--header Authorization=..." in command
+    options |= {"upstream_tls": True, "upstream_ca": "ca.pem", "insecure": True, "limit_s": 1.0}
+    command = repeating(Script([]), {**options, "headers": [("X-Auth", "secret")]})
+    assert '--header X-Auth="${X_AUTH:?is what the header X-Auth is to be}"' in command, "a shell stops there"
+    assert "--upstream-tls --upstream-ca ca.pem --insecure --limit 1s --script -" in command, "all that it needs"
     assert "secret" not in command
 
 
-def test_ctrl_c_ends_it_at_once() -> None:
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_it_at_once(number: signal.Signals, code: int) -> None:
     with mutant("Hangs") as target, Filter("streamkit", "contract", *target[:-1], "60s", "--run", "end.abort") as slow:
         slow.until(lambda: b"setup.fresh" in slow.out, "begin")
-        slow.interrupt()
-        assert slow.wait().code == 130
+        slow.process.send_signal(number)
+        assert slow.wait().code == code
 
 
 def test_a_closed_pipe_is_exit_141() -> None:

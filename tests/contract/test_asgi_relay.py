@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -32,14 +33,11 @@ async def running(upstream_port: int, kind: str) -> AsyncIterator[str]:
     """Run a relay in a process of its own while the block runs; gives its URL."""
     command = [sys.executable, "-m", "tests.contract.mutants.asgi", str(upstream_port), kind]
     async with trio.open_nursery() as nursery:
-        process = await nursery.start(lambda task_status: run(command, task_status))
+        start = partial(trio.run_process, command, stdout=subprocess.PIPE, cwd=ROOT, check=False)
+        process = await nursery.start(start)
         port = (await process.stdout.receive_some(100)).decode().strip()
         yield f"http://127.0.0.1:{port}"
         nursery.cancel_scope.cancel()
-
-
-async def run(command: list[str], task_status: trio.TaskStatus[trio.Process]) -> None:
-    await trio.run_process(command, stdout=subprocess.PIPE, cwd=ROOT, check=False, task_status=task_status)
 
 
 async def verdicts(kind: str) -> dict[str, Verdict]:

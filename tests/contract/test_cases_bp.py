@@ -12,7 +12,9 @@ from streamkit.contract.cases.bp import judge_absorb, judge_resume, size_text
 from streamkit.contract.setting import Setting, Sizes
 from streamkit.contract.trace import Exchanged, Trace
 from tests.contract.against import SETTING, found, verdicts
-from tests.contract.mutants.relay import At, Relay
+from tests.contract.mutants.leaving import Unbounded
+from tests.contract.mutants.link import Body
+from tests.contract.mutants.relay import At, Relay, Same
 
 MIB = 1 << 20
 
@@ -129,3 +131,16 @@ async def test_relay_without_bound_is_found_and_costs_the_harness_nothing() -> N
 )
 async def test_relay_that_does_not_get_over_it(relay: type[Relay], expected: dict[str, str]) -> None:
     assert verdicts(await found("bp", relay=relay, setting=QUICK)) == expected
+
+
+class OnlyChunked(Unbounded):
+    """Stops the upstream of chunked answers, and of no others."""
+
+    async def pump(self, at: At, body: Body, stage: Same) -> None:
+        await (Relay if body.framing == "chunked" else Unbounded).pump(self, at, body, stage)
+
+
+async def test_bound_that_one_framing_does_not_have_is_missed() -> None:
+    result = (await found("bp.absorb", relay=OnlyChunked, setting=QUICK))["bp.absorb"]
+    assert result.verdict == "FAILED"
+    assert "which ends with its connection it took in all" in result.detail

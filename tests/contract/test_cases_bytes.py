@@ -17,8 +17,10 @@ from streamkit.contract.cutting import judge_whole, near, whole
 from streamkit.contract.setting import Setting
 from streamkit.contract.sse_forms import with_comments, with_fields, with_line_ends, with_lines_of_data
 from streamkit.contract.trace import Exchanged, Head, Trace
+from streamkit.contract.verdicts import Ending
 from tests.contract.against import SETTING, found, verdicts
 from tests.contract.mutants.holding import LineByLine
+from tests.contract.mutants.link import Body
 from tests.contract.mutants.link import Head as Relayed
 from tests.contract.mutants.relay import At, Relay, Same
 
@@ -185,3 +187,20 @@ def test_an_end_that_only_looks_like_one() -> None:
     cut = Exchanged(units=9, expected_units=9, client_end="cut")
     assert judge_no_final_newline(Trace(exchanges=[cut], facts={"by_bytes": True})).holds is False
     assert judge_no_final_newline(Trace(exchanges=[cut], facts={"by_bytes": False})).holds
+
+
+class ShortClose(Relay):
+    """Drops what is behind the first 64 KiB of an answer that ends with its connection."""
+
+    async def pump(self, at: At, body: Body, stage: Same) -> None:
+        passed = 0
+        while body.framing == "close" and (data := await body.receive()):
+            await self.send(at, data[: max(0, (64 << 10) - passed)])
+            passed += len(data)
+        await super().pump(at, body, stage)
+
+
+async def test_what_is_lost_in_one_framing_alone_is_found() -> None:
+    result = (await found("bytes.random", relay=ShortClose))["bytes.random"]
+    assert (result.verdict, result.ending) == ("FAILED", Ending.INVISIBLE)
+    assert "65536 of 262144 bytes came" in result.detail

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
 import trio
 
 from streamkit.contract.cases.cancel import judge_cancel, judge_half_close, judge_then_next
+from streamkit.contract.client_end import ClientEnd
 from streamkit.contract.setting import Setting
 from streamkit.contract.trace import Exchanged, Head, Trace
+from streamkit.http.memory import memory_pair
 from tests.contract.against import SETTING, found, verdicts
 from tests.contract.mutants.leaving import NeverCancels, OnlyFlowing
+from tests.contract.mutants.link import Gone, Link
 from tests.contract.mutants.relay import At, Relay
 
 MS = 1_000_000
@@ -56,6 +61,14 @@ def test_not_noticed_says_why(trace: Trace, words: str) -> None:
     assert words in finding.detail
 
 
+def test_a_proxy_that_notices_late_and_by_itself_is_told_how_late() -> None:
+    trace = left(upstream_ms=810)
+    trace.mark(510 * MS, "late")
+    finding = judge_cancel(trace)
+    assert (finding.holds, finding.is_late) == (False, True)
+    assert "closed 800.0 ms after the client had left, in silence" in finding.detail
+
+
 def test_what_comes_next_has_to_be_whole() -> None:
     first, ok = Exchanged(), Exchanged(units=5, expected_units=5, client_end="complete", upstream_end="clean")
     assert judge_then_next(Trace(exchanges=[first, ok])).holds
@@ -79,14 +92,14 @@ def test_half_close_is_only_recorded() -> None:
 
 
 class OneAtATime(OnlyFlowing):
-    """Serves one request at a time, and does not notice that whose client has left: so it waits for ever."""
+    """Serves one request of a place at a time, and does not notice that whose client has left: so it waits for ever."""
 
     def __init__(self, port: int) -> None:
         super().__init__(port)
-        self.turn = trio.Lock()
+        self.turns: dict[str, trio.Lock] = {}
 
     async def relay(self, at: At) -> None:
-        async with self.turn:
+        async with self.turns.setdefault(at.request.target, trio.Lock()):
             await super().relay(at)
 
     async def send(self, at: At, data: bytes) -> None:
@@ -135,3 +148,86 @@ async def test_relay_that_what_is_left_behind_blocks() -> None:
 async def test_right_relay_notices_a_reset_in_silence() -> None:
     results = await found("cancel.rst", relay=Relay)
     assert results["cancel.rst"].facts["by_silence"] is True
+
+
+class Deaf(Relay):
+    """Does not notice that the client of some answers has left, and reads on for it."""
+
+    def __init__(self, port: int) -> None:
+        super().__init__(port)
+        self.sent_bytes: Counter[At] = Counter()
+        self.requests: Counter[Link] = Counter()
+
+    async def relay(self, at: At) -> None:
+        self.requests[at.client] += 1
+        await super().relay(at)
+
+    async def watch(self, at: At) -> None:
+        with suppress(Gone):
+            while await at.client.fill():
+                pass
+        if self.is_one(at):
+            await trio.sleep_forever()
+        at.scope.cancel()
+
+    async def send(self, at: At, data: bytes) -> None:
+        self.sent_bytes[at] += len(data)
+        with suppress(*([Gone] if self.is_one(at) else [])):
+            await super().send(at, data)
+
+    def is_one(self, at: At) -> bool:
+        """Tell whether this is one of them."""
+        raise NotImplementedError
+
+
+class DeafOnGet(Deaf):
+    """Those to GET."""
+
+    def is_one(self, at: At) -> bool:
+        return at.request.method == "GET"
+
+
+class DeafLater(Deaf):
+    """Those on a connection that had served one."""
+
+    def is_one(self, at: At) -> bool:
+        return self.requests[at.client] > 1
+
+
+class DeafForLong(Deaf):
+    """Those of which a lot has passed."""
+
+    def is_one(self, at: At) -> bool:
+        return self.sent_bytes[at] > 64 << 10
+
+
+@pytest.mark.parametrize(
+    ("relay", "case_id", "words"),
+    [
+        (DeafOnGet, "cancel.idle", "the client of a GET left"),
+        (DeafLater, "cancel.idle", "the client left"),
+        (DeafForLong, "cancel.flow", "nothing ever stops the upstream"),
+    ],
+)
+async def test_who_does_not_notice_that_some_clients_leave_is_found(
+    relay: type[Relay], case_id: str, words: str
+) -> None:
+    result = (await found(case_id, relay=relay, setting=replace(SETTING, limit_s=0.3)))[case_id]
+    assert result.verdict == "FAILED"
+    assert words in result.detail
+
+
+async def test_a_proxy_that_is_gone_before_the_half_close_is_no_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    """TLS says goodbye first; a proxy that leaves for that resets what comes behind it."""
+
+    async def gone(_: object) -> None:
+        raise trio.BrokenResourceError
+
+    stream, _ = memory_pair()
+    monkeypatch.setattr(type(stream), "send_eof", gone)
+    trace = Trace()
+    await ClientEnd(stream, 1, trace, decodes=False).half_close()
+    assert [(event.what, event.note) for event in trace.events[-2:]] == [
+        ("close", "sending side only"),
+        ("mark", "the proxy was gone"),
+    ]

@@ -1,3 +1,4 @@
+# ruff: noqa: ARG002 - a hook is given whatever one of the relays needs
 """conn: what is said of connections that are used again, and relays that get that wrong."""
 
 from __future__ import annotations
@@ -13,9 +14,11 @@ from streamkit.contract.trace import Exchanged, Head, Trace
 from streamkit.http.origin import parse_origin
 from tests.contract.against import SETTING, found, listening, verdicts
 from tests.contract.mutants.heads import FirstsRest, Stale
+from tests.contract.mutants.holding import Held, WholeBody
 from tests.contract.mutants.link import Head as LinkHead
 from tests.contract.mutants.link import Link
-from tests.contract.mutants.relay import At, Relay, relay_raw
+from tests.contract.mutants.relay import At, Relay, Same, relay_raw
+from tests.contract.splicing import Splices
 
 QUICK = replace(SETTING, limit_s=0.3)
 
@@ -77,18 +80,20 @@ class ClosesEach(Relay):
 
 
 class GivesUp(Relay):
-    """Asks an upstream that has broken off once never again."""
+    """Asks no more for what an upstream has broken off once."""
 
-    is_broken = False
+    def __init__(self, port: int) -> None:
+        super().__init__(port)
+        self.broken: set[str] = set()
 
     async def break_off(self, at: At) -> None:
-        self.is_broken = True
+        self.broken.add(at.request.target)
         await super().break_off(at)
 
-    async def connect(self) -> Link:
-        if self.is_broken:
+    async def ask(self, at: At) -> None:
+        if at.request.target in self.broken:
             await trio.sleep_forever()
-        return await super().connect()
+        await super().ask(at)
 
 
 @pytest.mark.parametrize(
@@ -108,6 +113,33 @@ async def test_relay_that_is_wrong_about_connections_fails_the_case_of_that(
     assert verdicts(await found("conn.", relay=relay, setting=QUICK)) == RIGHT | wrong
 
 
+class HoldsSecond(Relay):
+    """Collects what answers a second request on a connection."""
+
+    def __init__(self, port: int) -> None:
+        super().__init__(port)
+        self.served: set[Link] = set()
+
+    def stage(self, at: At, response: LinkHead) -> Same:
+        is_first = at.client not in self.served
+        self.served.add(at.client)
+        return Same() if is_first else Held()
+
+
+async def test_stream_that_is_held_up_where_the_first_one_was_not() -> None:
+    result = (await found("conn.reuse", relay=HoldsSecond, setting=QUICK))["conn.reuse"]
+    assert result.verdict == "FAILED"
+    assert "stream 2 on the same connection is held up, where the first was not: piece 1 of 6" in result.detail
+
+
+async def test_relay_that_holds_up_all_streams_is_not_worse_on_the_second() -> None:
+    assert verdicts(await found("conn.reuse", relay=WholeBody, setting=QUICK)) == {"conn.reuse": "OK"}
+
+
+async def test_another_attempt_at_an_aborted_answer_is_not_taken_for_the_next_request() -> None:
+    assert verdicts(await found("conn.close-race", relay=Splices, setting=QUICK)) == {"conn.close-race": "OK"}
+
+
 async def test_relay_that_closes_its_clients_connection_along_with_the_upstreams_is_right() -> None:
     """Neither end of a raw relay knows of requests; its client takes a new connection."""
     async with open_upstream() as (hub, place):
@@ -125,7 +157,7 @@ async def test_relay_that_closes_its_clients_connection_along_with_the_upstreams
 async def test_embedded_gateway_uses_connections_again_in_either_profile() -> None:
     results = await found("conn.")
     assert verdicts(results) == RIGHT
-    assert results["conn.reuse"].facts["whole_streams"] == 3
+    assert results["conn.reuse"].facts["whole_streams"] == 4
     assert results["conn.close-race"].facts["is_kept"]
     setting = replace(SETTING, profile="gateway", client_dialect="openai-responses", upstream_dialect="ollama-chat")
     assert verdicts(await found("conn.", setting=setting)) == RIGHT

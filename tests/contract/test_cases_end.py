@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import replace
 
 import pytest
@@ -16,9 +17,10 @@ from streamkit.contract.trace import Exchanged, Head, Piece, Trace
 from streamkit.contract.verdicts import Ending
 from tests.contract.against import SETTING, found, verdicts
 from tests.contract.mutants.ending import Appended, Hangs, Swallowed, TwoEnds
-from tests.contract.mutants.link import Gone
+from tests.contract.mutants.link import Gone, Link
 from tests.contract.mutants.link import Head as Sent
 from tests.contract.mutants.relay import At, Relay
+from tests.contract.splicing import Splices
 
 BY_ID = {case.id: case for case in CASES}
 
@@ -208,6 +210,97 @@ async def test_hang_ends_the_case_and_is_one(relay: type[Relay]) -> None:
     results = await found(*MIDDLE[:3], relay=relay, setting=setting)
     assert {result.ending for result in results.values()} == {Ending.HANG}
     assert set(verdicts(results).values()) == {"FAILED"}
+
+
+class Launders(Relay):
+    """Ends some answers as if all were well where the upstream broke off."""
+
+    async def break_off(self, at: At) -> None:
+        if at.response is None or not self.is_one(at):
+            await super().break_off(at)
+            return
+        await self.end(at, [])
+        at.framing, at.is_done = "close", True
+
+    def is_one(self, at: At) -> bool:
+        """Tell whether this is one of them."""
+        raise NotImplementedError
+
+
+class LaundersGzip(Launders):
+    """Those to clients that take gzip."""
+
+    def is_one(self, at: At) -> bool:
+        return "gzip" in at.request.tokens("accept-encoding")
+
+
+class LaundersGet(Launders):
+    """Those to GET."""
+
+    def is_one(self, at: At) -> bool:
+        return at.request.method == "GET"
+
+
+class LaundersPlain(Launders):
+    """Those that are plain text."""
+
+    def is_one(self, at: At) -> bool:
+        return at.response is not None and at.response.all("content-type") == ["text/plain"]
+
+
+class Counting(Launders):
+    """A relay that knows how much of an answer, and how many answers, a client's connection had."""
+
+    def __init__(self, port: int) -> None:
+        super().__init__(port)
+        self.sent_bytes: Counter[At] = Counter()
+        self.answers: Counter[Link] = Counter()
+
+    async def send(self, at: At, data: bytes) -> None:
+        self.sent_bytes[at] += len(data)
+        await super().send(at, data)
+
+    async def send_head(self, at: At, head: Sent) -> None:
+        self.answers[at.client] += 1
+        await super().send_head(at, head)
+
+
+class LaundersLong(Counting):
+    """Long ones."""
+
+    def is_one(self, at: At) -> bool:
+        return self.sent_bytes[at] > 16 << 10
+
+
+class LaundersSecond(Counting):
+    """Those on a connection that had served one."""
+
+    def is_one(self, at: At) -> bool:
+        return self.answers[at.client] > 1
+
+
+@pytest.mark.parametrize(
+    ("relay", "case_id", "words"),
+    [
+        (LaundersLong, "end.abort.boundary", "behind 96 KiB: "),
+        (LaundersGzip, "end.abort.boundary", "where the client takes gzip: "),
+        (LaundersGet, "end.abort.boundary", "of a GET: "),
+        (LaundersPlain, "end.abort.boundary", "of plain text: "),
+        (LaundersSecond, "end.abort.rst", "on a connection that had served an answer: "),
+    ],
+)
+async def test_who_makes_some_aborts_look_clean_is_found(relay: type[Relay], case_id: str, words: str) -> None:
+    result = (await found(case_id, relay=relay))[case_id]
+    assert (result.verdict, result.ending) == ("FAILED", Ending.INVISIBLE)
+    assert words in result.detail
+
+
+@pytest.mark.parametrize("case_id", MIDDLE)
+async def test_answer_that_goes_on_with_another_one(case_id: str) -> None:
+    result = (await found(case_id, relay=Splices))[case_id]
+    assert result.verdict == "FAILED"
+    assert result.facts["attempts"] == 2
+    assert re.search("not a prefix of what was sent|bytes came behind the end of the body", result.detail)
 
 
 async def test_proxy_that_asks_again_is_refused_again() -> None:

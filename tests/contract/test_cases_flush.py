@@ -1,3 +1,4 @@
+# ruff: noqa: ARG002 - a hook is given whatever one of the relays needs
 """flush: prompt proxies pass, in bytes and in tokens; relays that hold something back fail what they hold back."""
 
 from __future__ import annotations
@@ -5,6 +6,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+import trio
 
 from streamkit.contract.cases.flush import CASES
 from streamkit.contract.cases.flush_comment import judge as judge_comment
@@ -14,7 +16,10 @@ from streamkit.contract.setting import Setting
 from streamkit.contract.trace import Exchanged, Head, Piece, Trace
 from streamkit.contract.verdicts import Finding
 from tests.contract.against import SETTING, found, verdicts
-from tests.contract.mutants.holding import HeldHead
+from tests.contract.mutants.holding import Held, HeldHead
+from tests.contract.mutants.link import Body
+from tests.contract.mutants.link import Head as LinkHead
+from tests.contract.mutants.relay import At, Relay, Same
 
 IDS = [
     *("flush.head", "flush.head.get", "flush.sse.chunked", "flush.sse.close", "flush.sse.cl", "flush.sse.charset"),
@@ -75,6 +80,67 @@ async def test_the_gateway_is_prompt(setting: Setting) -> None:
 async def test_a_head_that_waits_for_the_body() -> None:
     said = verdicts(await found("flush.head", "flush.sse.chunked", relay=HeldHead, setting=IMPATIENT))
     assert said == {"flush.head": "NON-STRICT", "flush.head.get": "NON-STRICT", "flush.sse.chunked": "OK"}
+
+
+class Later(Held):
+    """Lets all go at once, and after some reads whole blocks only."""
+
+    reads = 0
+
+    def ready(self) -> int:
+        self.reads += 1
+        return len(self.held) if self.reads <= 100 else len(self.held) // 4096 * 4096
+
+
+class HoldsLater(Relay):
+    """Streams the first hundred reads of an answer, and buffers what comes then."""
+
+    def stage(self, at: At, response: LinkHead) -> Same:
+        return Later()
+
+
+class HoldsAfterPause(Relay):
+    """Keeps what comes after a pause until there is more."""
+
+    async def pump(self, at: At, body: Body, stage: Same) -> None:
+        held = b""
+        while not body.is_over:
+            since = trio.current_time()
+            data = await body.receive()
+            if data and not held and trio.current_time() - since > 0.1:
+                held = data
+            else:
+                await self.send(at, held + data)
+                held = b""
+        await self.end(at, body.trailers)
+
+
+class Tail(Held):
+    """Holds what is behind a full buffer of 32 KiB."""
+
+    def ready(self) -> int:
+        return min(len(self.held), 32 << 10)
+
+
+class HoldsTail(Relay):
+    """Writes through a buffer of 32 KiB, and flushes it once a read."""
+
+    def stage(self, at: At, response: LinkHead) -> Same:
+        return Tail()
+
+
+@pytest.mark.parametrize(
+    ("relay", "case_id", "words"),
+    [
+        (HoldsLater, "flush.sse.post", "piece 101 "),
+        (HoldsAfterPause, "flush.sse.post", "piece 5 "),
+        (HoldsTail, "flush.mixed.chunked", "(its last 4464 bytes) was buffered"),
+    ],
+)
+async def test_what_is_held_later_on_is_found(relay: type[Relay], case_id: str, words: str) -> None:
+    result = (await found(case_id, relay=relay, setting=IMPATIENT))[case_id]
+    assert result.verdict == "FAILED"
+    assert words in result.detail
 
 
 # ----------------------------------------------------------------------------------------------------------- judges

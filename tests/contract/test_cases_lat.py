@@ -106,6 +106,22 @@ def test_a_plateau_is_told_with_its_figures() -> None:
     assert judge_plateau(Trace(facts=facts)).holds
 
 
+def test_a_token_that_does_not_come_is_no_ok() -> None:
+    facts: dict[str, object] = {"proxied_by_gap_ns": DIRECT, "missing_token": 31, "missing_came_ns": 0}
+    finding = judge_plateau(Trace(facts=facts))
+    assert (finding.holds, finding.is_late) == (False, False)
+    assert "token 31 never came" in finding.detail
+    assert judge_added(Trace(facts=facts)).holds is None
+    late = judge_plateau(Trace(facts=facts | {"missing_came_ns": 1_500_000_000}))
+    assert (late.holds, late.is_late, late.facts["delay_ms"]) == (False, True, 1500)
+
+
+def test_a_proxy_that_is_far_away_has_no_timer_for_that() -> None:
+    far = times(lambda _, random: 20 + random.uniform(0, 1))
+    assert plateau_of(far, DIRECT) is not None
+    assert plateau_of(far, DIRECT, distance_ns=20_000_000) is None
+
+
 def test_where_pieces_do_not_come_nothing_is_said() -> None:
     assert judge_plateau(Trace(facts={"proxied_by_gap_ns": {0: [5, 5]}})).holds is None
     assert judge_plateau(Trace()).holds is None
@@ -157,9 +173,9 @@ async def test_nagles_algorithm_is_told_although_the_harness_own_kernel_never_ma
     assert "TCP_NODELAY is not set" in result.detail
 
 
-async def test_relay_that_holds_everything_cannot_be_measured() -> None:
+async def test_relay_that_holds_everything_is_not_ok() -> None:
     got = verdicts(await found("lat.", relay=WholeBody, setting=replace(QUICK, limit_s=0.2)))
-    assert got == {"lat.added": "INFORMATIONAL", "lat.plateau": "INFORMATIONAL"}
+    assert got == {"lat.added": "INFORMATIONAL", "lat.plateau": "NON-STRICT"}
 
 
 async def test_embedded_gateway_has_no_timer_in_either_profile() -> None:

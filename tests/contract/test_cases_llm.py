@@ -7,10 +7,11 @@ from collections.abc import Sequence
 
 import pytest
 
-from streamkit.contract.cases.llm import ARGUMENTS, CASES, LOOK
+from streamkit.contract.cases.llm import ARGUMENTS, CALLS, CASES
 from streamkit.contract.cases.llm_errors import MESSAGE, RETRIED, STATUSES
 from streamkit.contract.cases.llm_usage import INPUT, OUTPUT
 from streamkit.contract.content import Answer
+from streamkit.contract.results import result_of
 from streamkit.contract.setting import Setting
 from streamkit.contract.trace import ClientEnd, Exchanged, Head, Trace
 from streamkit.contract.verdicts import Finding
@@ -89,6 +90,8 @@ def test_an_error_in_the_stream_is_seen_in_every_dialect(dialect: str) -> None:
     stream = failed(dialect)
     finding = judged("llm.error.midstream", dialect, stream)
     assert (finding.holds, finding.facts["keeps_message"]) == (True, True)
+    other = stream.replace(MESSAGE.encode(), b"something")
+    assert "not of which one: 'something'" in judged("llm.error.midstream", dialect, other).detail
     assert judged("llm.done.once", dialect, stream).holds is False
     assert judged("llm.truncated", dialect, stream).holds
     assert judged("llm.error.midstream", dialect, said(dialect)).holds is False
@@ -158,6 +161,60 @@ def test_counts_that_are_lost_wrong_or_doubled_are_found() -> None:
     assert "2 chunks" in judged(case_id, "openai-chat", whole.replace(chunk, chunk * 2)).detail
 
 
+@pytest.mark.parametrize("dialect", [name for name in CLIENTS if "usage" in DIALECTS[name].carries])
+def test_counts_that_nobody_counted_are_found(dialect: str) -> None:
+    """A dialect that insists on a number has its zero, which its readers take for none."""
+    begin = (PartStart(0, "text"), Text(0, "Hello "), PartEnd(0))
+    finding = judged("llm.usage.none", dialect, body(dialect, *begin, Finish("stop"), End()))
+    assert finding.holds, finding
+    assert "was told 23 and 5" in judged("llm.usage.none", dialect, said(dialect)).detail
+
+
+def test_a_sum_that_is_none_is_found() -> None:
+    wrong = said("openai-chat").replace(b'"total_tokens":28', b'"total_tokens":0')
+    assert "0 tokens were told in total" in judged("llm.usage.requested", "openai-chat", wrong).detail
+
+
+@pytest.mark.parametrize(
+    ("dialect", "old", "new", "problem"),
+    [
+        ("openai-chat", b'"id":"answer-1",', b"", "have no 'id'"),
+        ("openai-chat", b'"object":"chat.completion.chunk",', b"", "have no 'object'"),
+        ("openai-chat", b'"role":"assistant",', b"", "it has no 'role'"),
+        ("openai-chat", b'"model":"m"', b'"model":""', "the answer has no model"),
+        ("openai-completions", b'"created":', b'"made":', "have no 'created'"),
+        ("anthropic", b'"id":"answer-1"', b'"id":""', "the answer has no id"),
+        ("ollama-chat", b'"created_at":', b'"made_at":', "have no 'created_at'"),
+    ],
+)
+def test_records_that_do_not_say_what_they_belong_to_are_found(
+    dialect: str, old: bytes, new: bytes, problem: str
+) -> None:
+    whole = said(dialect)
+    assert old in whole
+    finding = judged("llm.lifecycle.once", dialect, whole.replace(old, new))
+    assert (finding.holds, problem in finding.detail) == (False, True), finding
+
+
+def test_records_of_several_answers_are_found() -> None:
+    whole = said("openai-chat")
+    mixed = whole.replace(b'"id":"answer-1"', b'"id":"answer-2"', 1)
+    assert "2 different values of 'id'" in judged("llm.lifecycle.once", "openai-chat", mixed).detail
+
+
+def test_where_only_the_ending_is_wrong_that_is_said_first() -> None:
+    head = Head(1, "HTTP/1.1 200 OK", [])
+    exchanged = Exchanged(head=head, body=bytearray(said("openai-chat")), client_end="complete", upstream_end="clean")
+    exchanged.units, exchanged.expected_units = 11, 20
+    trace = Trace(exchanges=[exchanged], facts={"client_dialect": "openai-chat"})
+    result = result_of(BY_ID["llm.done.once"], "must", trace, 0.0)
+    assert (result.verdict, result.behaviour) == ("FAILED", "OK")
+    assert result.detail.startswith("the answer's ending is incomplete-invisible, not complete: 11 of 20 bytes of its")
+    exchanged.body = bytearray(begun("openai-chat"))
+    detail = result_of(BY_ID["llm.done.once"], "must", trace, 0.0).detail
+    assert detail.endswith("; and its ending is incomplete-invisible, not complete"), "both are wrong"
+
+
 def test_a_wrong_reason_is_found() -> None:
     right = [said("anthropic", reason) for reason in ("stop", "length")]
     assert judged("llm.finish-reason", "anthropic", *right, reasons="stop length").holds
@@ -165,22 +222,40 @@ def test_a_wrong_reason_is_found() -> None:
     assert (finding.holds, "stop instead of length" in finding.detail) == (False, True)
 
 
-def called(dialect: str, arguments: Sequence[str], reason: FinishReason = "tool_calls", name: str = LOOK.name) -> bytes:
-    """Return an answer with one call."""
-    pieces = [ToolArgs(0, piece) for piece in arguments]
-    begin = PartStart(0, "tool", tool_id="call_1", tool_name=name)
-    return body(dialect, begin, *pieces, PartEnd(0), COUNTS, Finish(reason), End())
+Calls = Sequence[tuple[str, str, str]]
+
+
+def called(dialect: str, calls: Calls = CALLS, reason: FinishReason = "tool_calls", size: int = 1) -> bytes:
+    """Return an answer with these calls, whose arguments come in turn, in pieces of this size."""
+    starts = [PartStart(at, "tool", tool_id=one, tool_name=name) for at, (one, name, _) in enumerate(calls)]
+    longest = max((len(arguments) for _, _, arguments in calls), default=0)
+    pieces = [
+        ToolArgs(at, arguments[begin : begin + size])
+        for begin in range(0, longest, size)
+        for at, (_, _, arguments) in enumerate(calls)
+        if arguments[begin:]
+    ]
+    ends = [PartEnd(at) for at in range(len(calls))]
+    return body(dialect, *starts, *pieces, *ends, COUNTS, Finish(reason), End())
 
 
 @pytest.mark.parametrize("dialect", [name for name in CLIENTS if "tools" in DIALECTS[name].carries])
-def test_a_call_is_the_same_however_it_was_cut(dialect: str) -> None:
+def test_calls_are_the_same_however_they_were_cut(dialect: str) -> None:
     case_id = "llm.tool-args-split"
-    for pieces in ([ARGUMENTS], [*ARGUMENTS]):
-        finding = judged(case_id, dialect, called(dialect, pieces))
+    look, note = CALLS
+    for size in (1, 7, 1000):
+        finding = judged(case_id, dialect, called(dialect, size=size), has_ids=True)
         assert finding.holds, finding
     broken = json.dumps({**json.loads(ARGUMENTS), "place": "Z\ufffd\ufffdrich \ufffd"})
-    assert "not those" in judged(case_id, dialect, called(dialect, [broken])).detail
-    assert "these came: other" in judged(case_id, dialect, called(dialect, [ARGUMENTS], name="other")).detail
+    assert "look_up that came are not" in judged(case_id, dialect, called(dialect, [(*look[:2], broken), note])).detail
+    mixed = called(dialect, [(*look[:2], note[2]), (*note[:2], look[2])])
+    assert "look_up that came are not" in judged(case_id, dialect, mixed).detail
+    other = called(dialect, [look, ("call_2", "other", note[2])])
+    assert "2 came: look_up, other" in judged(case_id, dialect, other).detail
+    assert "1 came: look_up" in judged(case_id, dialect, called(dialect, [look])).detail
+    renamed = called(dialect, [look, ("call_2", *note[1:])])
+    assert "came as call_1a2b3c4d5, call_2" in judged(case_id, dialect, renamed, has_ids=True).detail
+    assert judged(case_id, dialect, renamed, has_ids=False).holds, "not every dialect has ids"
     assert judged(case_id, dialect, said(dialect)).holds is False
 
 
@@ -226,9 +301,9 @@ def test_the_group_is_for_gateways_and_for_dialects_that_have_the_forms() -> Non
     gateway = Setting(target, profile="gateway", client_dialect="anthropic", upstream_dialect="ollama-chat")
     applied = {case.id for case in CASES if case.level(gateway) is not None}
     assert {case.id for case in CASES} - applied == {
-        *("llm.usage.empty-delta", "llm.usage.no-delta", "llm.usage.after-finish"),
+        *("llm.usage.empty-delta", "llm.usage.no-delta", "llm.usage.after-finish", "llm.flush.tool-args"),
     }
     plain = Setting(target, profile="gateway", client_dialect="text", upstream_dialect="text")
     assert {case.id for case in CASES if case.level(plain) is not None} == {
-        *("llm.done.once", "llm.lifecycle.once", "llm.error.status", "llm.retry.hidden"),
+        *("llm.done.once", "llm.lifecycle.once", "llm.flush.tokens", "llm.error.status", "llm.retry.hidden"),
     }

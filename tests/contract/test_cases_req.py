@@ -18,15 +18,23 @@ from streamkit.contract.cases.req import (
     judge_stream,
     mark_of,
 )
+from streamkit.contract.cases.req_body import differs
 from streamkit.contract.trace import Exchanged, Head, Trace
 from tests.contract.against import SETTING, found, verdicts
 from tests.contract.mutants.heads import BodyFirst, HeadWaits, NoContinue, SmallHeads
 from tests.contract.mutants.link import Body, framed
+from tests.contract.mutants.link import Head as LinkHead
 from tests.contract.mutants.relay import At, Relay, Same
 
 QUICK = replace(SETTING, limit_s=0.3)
 
-JUDGED = {"req.stream": "OK", "req.duplex": "INFORMATIONAL", "req.expect": "OK", "req.large-head": "OK"}
+JUDGED = {
+    "req.stream": "OK",
+    "req.duplex": "INFORMATIONAL",
+    "req.body": "OK",
+    "req.expect": "OK",
+    "req.large-head": "OK",
+}
 
 PIPED = JUDGED | {"req.head": "OK"}
 
@@ -56,6 +64,12 @@ def test_each_framing_is_judged_and_what_was_held_is_told() -> None:
     refused = judge_stream(Trace(facts={"cl_problem": "", "chunked_problem": "it was refused: 411"}))
     assert refused.holds is False
     assert "chunked: it was refused: 411" in refused.detail
+
+
+def test_it_is_told_where_bodies_differ() -> None:
+    assert differs(b"abc", b"abc") == ""
+    assert differs(b"abc", b"ab") == "2 of 3 bytes of the body came"
+    assert differs(b"abcd", b"aXcd") == "byte 1 of the body came as b'Xcd' instead of b'bcd'"
 
 
 def test_duplex_is_only_recorded() -> None:
@@ -186,3 +200,20 @@ async def test_gateway_that_translates_has_to_collect_a_request() -> None:
     """There is no HEAD in any dialect, so that nothing is said about it."""
     setting = replace(QUICK, profile="gateway", client_dialect="openai-chat", upstream_dialect="anthropic")
     assert verdicts(await found("req.", setting=setting)) == JUDGED | {"req.stream": "NON-STRICT"}
+
+
+class LosesQuery(Relay):
+    """Passes the path on without its query, and no credentials."""
+
+    def request_head(self, at: At) -> LinkHead:
+        head = super().request_head(at)
+        method, target, version = head.line.split(" ")
+        head.headers = [each for each in head.headers if each[0].lower() != "authorization"]
+        return LinkHead(f"{method} {target.partition('?')[0]} {version}", head.headers)
+
+
+async def test_relay_that_loses_what_a_request_says_is_told_what() -> None:
+    result = (await found("req.body", relay=LosesQuery, setting=QUICK))["req.body"]
+    assert result.verdict == "FAILED"
+    assert "was asked for as" in result.detail
+    assert result.detail.endswith("authorization came as nothing")

@@ -135,6 +135,13 @@ def target_of(
     return asked.target.removeprefix("/below")
 
 
+def test_a_header_that_is_given_takes_the_place_of_the_usual_one() -> None:
+    setting = Setting(parse_origin("http://127.0.0.1:1"), headers=(("host", "api.example"), ("x-key", "k")))
+    asked = Talk(setting, "case", "t").request()
+    assert [value for name, value in asked.headers if name.lower() == "host"] == ["api.example"]
+    assert ("x-key", "k") in asked.headers
+
+
 def test_where_each_dialect_is_asked() -> None:
     tail = f"streamkit={TOKEN}"
     model = "/v1beta/models/m"

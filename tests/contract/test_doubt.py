@@ -25,7 +25,8 @@ def head(status: int, *fields: tuple[str, str]) -> Head:
     ("exchanged", "doubt"),
     [
         (Exchanged(attempts=ASKED, head=head(200), client_end="complete", upstream_end="clean"), ""),
-        (Exchanged(), ""),
+        (Exchanged(), "silent"),
+        (Exchanged(client_left_ns=5), ""),
         (Exchanged(head=head(503), client_end="complete"), "not asked"),
         (Exchanged(client_end="cut"), "not asked"),
         (Exchanged(head=head(200), client_end="complete"), "not asked"),
@@ -36,6 +37,13 @@ def head(status: int, *fields: tuple[str, str]) -> Head:
         (Exchanged(attempts=ASKED, client_end="cut", upstream_end="reset"), ""),
         (Exchanged(attempts=ASKED, client_end="reset", upstream_end="closed"), ""),
         (Exchanged(attempts=ASKED, client_end="reset", client_left_ns=5), ""),
+        (Exchanged(attempts=ASKED, client_left_ns=5, left_ns=6), ""),
+        (Exchanged(attempts=ASKED, client_left_ns=5, left_ns=4), "broken off"),
+        (Exchanged(attempts=ASKED, left_ns=4), "broken off"),
+        (Exchanged(attempts=ASKED, client_end="closed"), "broken off"),
+        (Exchanged(attempts=ASKED, client_end="closed", upstream_end="clean", expected_units=9), "broken off"),
+        (Exchanged(attempts=ASKED, client_end="closed", upstream_end="clean"), ""),
+        (Exchanged(attempts=ASKED, client_end="closed", upstream_end="reset", expected_units=9), ""),
         (Exchanged(attempts=ASKED, head=head(200), client_end="hang"), "silent"),
         (Exchanged(attempts=ASKED, head=head(200), body=bytearray(b"id answer-skc0123456789ab")), "mixed up"),
         (Exchanged(attempts=ASKED, head=head(200, ("x-case", "skc0123456789ab"))), "mixed up"),
@@ -44,13 +52,14 @@ def head(status: int, *fields: tuple[str, str]) -> Head:
 )
 def test_what_is_strange_about_an_exchange(exchanged: Exchanged, doubt: Doubt) -> None:
     assert doubt_of(Trace(exchanges=[exchanged]), OWN) == doubt
-    assert doubt_of(Trace(exchanges=[Exchanged(), exchanged]), OWN) == doubt
+    well = Exchanged(attempts=ASKED, client_end="complete", upstream_end="clean")
+    assert doubt_of(Trace(exchanges=[well, exchanged]), OWN) == doubt
 
 
 @pytest.mark.parametrize(
     ("verdict", "asked_doubt", "unasked_doubt"),
     [
-        (Verdict.OK, "", ""),
+        (Verdict.OK, "left", ""),
         (Verdict.FAILED, "broken off", "not asked"),
         (Verdict.NON_STRICT, "broken off", "not asked"),
         (Verdict.INFORMATIONAL, "", "not asked"),

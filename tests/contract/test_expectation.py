@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import h11
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mockserver.script import Action, Close, Gate, Reset, Script, Write
+from mockserver.script import Action, Close, Gate, Reset, Script, Stall, Write
 from streamkit.contract.content import Talk
 from streamkit.contract.expectation import expectation_of
 from streamkit.contract.fuzz_scripts import Drawn, DrawnPiece, script_of, scripts
+from streamkit.contract.fuzz_smaller import smaller, weight_of
 from streamkit.contract.setting import Setting
 from streamkit.http.origin import parse_origin
 
@@ -103,7 +105,34 @@ def test_how_it_is_cut_changes_nothing(cuts: list[int]) -> None:
 
 def test_a_gate_stands_behind_each_piece_that_is_not_cut_short() -> None:
     drawn = Drawn("chunked", "text/plain", [], [DrawnPiece(b"one"), DrawnPiece(b"two", cut=2)], "close", cut_bytes=1)
-    assert list(script_of(drawn).actions)[1:] == [
-        *(Write(b"3\r\none\r\n"), Gate("held")),
-        *(Write(b"3\r"), Write(b"\ntwo\r"), Close()),
-    ]
+    head, *rest = script_of(drawn).actions
+    assert isinstance(head, Write)
+    assert head.data.endswith(b"\r\n\r\n3\r\none\r\n")
+    assert rest == [Gate("held"), Write(b"3\r"), Stall(3_000_000), Write(b"\ntwo\r"), Close()]
+
+
+GATEWAY = replace(SETTING, profile="gateway", client_dialect="anthropic", upstream_dialect="ollama-chat")
+
+
+@pytest.mark.parametrize("setting", [SETTING, GATEWAY], ids=["bytes", "tokens"])
+@given(data=st.data())
+@settings(max_examples=20, suppress_health_check=list(HealthCheck))
+def test_what_is_drawn_is_as_lawful_when_it_is_made_smaller(setting: Setting, data: st.DataObject) -> None:
+    """Two writes have something between them, each step has less in it, and the last one is one piece."""
+    talk = None if setting.by_bytes else Talk(setting, "a", "t")
+    dialect = None if setting.by_bytes else setting.upstream_dialect
+    drawn: Drawn | None = data.draw(scripts(setting, Talk(setting, "a", "t")))
+    steps = 0
+    while drawn is not None:
+        actions = list(script_of(drawn).actions)
+        assert not any(isinstance(a, Write) and isinstance(b, Write) for a, b in itertools.pairwise(actions))
+        found = expectation_of(actions, keep_alive=script_of(drawn).keep_alive, dialect=dialect)
+        assert not found.problem
+        assert found.is_whole == (drawn.fault == "none")
+        assert dialect is None or not found.is_whole or found.says_whole
+        last, drawn = drawn, next(smaller(drawn, talk), None)
+        assert drawn is None or weight_of(drawn) < weight_of(last)
+        steps += 1
+    texts = [piece.text for piece in last.pieces if piece.text is not None]
+    assert [len(text) for text in texts] == [1] if talk else [piece.payload for piece in last.pieces] == [b"x"]
+    assert steps < 40

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
-from streamkit.contract.matrix import Matrix
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from streamkit.cli.contract_matrix import table
+from streamkit.contract.cases import CASES
+from streamkit.contract.matrix import Matrix, run_matrix
+from streamkit.contract.proxies import parse_with
 from streamkit.contract.results import Report, Result
+from streamkit.contract.setting import Setting
 from streamkit.contract.verdicts import Ending, Verdict
+from streamkit.http.origin import parse_origin
+
+if TYPE_CHECKING:
+    import pytest
 
 OK, FAILED = Verdict.OK, Verdict.FAILED
+ERROR, NOT_RUN = Verdict.HARNESS_ERROR, Verdict.DEPENDENCY_FAILED
 
 
 def result(case_id: str, verdict: Verdict) -> Result:
@@ -44,3 +56,25 @@ def test_a_summary_is_by_name() -> None:
 
 def test_no_proxies_are_no_rows() -> None:
     assert Matrix((), ()).rows == ()
+
+
+async def test_a_proxy_that_does_not_start_is_a_column_and_keeps_no_other_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "haproxy"
+    program.write_text("#!/bin/sh\necho no such module >&2; exit 1\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:/usr/bin:/bin")
+    told: list[str] = []
+    found = await run_matrix(
+        [parse_with("haproxy"), parse_with("haproxy:tcp")],
+        CASES[:1],
+        Setting(parse_origin("http://127.0.0.1:1"), limit_s=0.3),
+        on_report=lambda name, report: told.append(f"{name} {report.summary['HARNESS-ERROR']}"),
+    )
+    assert told == ["haproxy:default 1", "haproxy:tcp 1"]
+    assert [row.verdicts for row in found.rows] == [(ERROR, ERROR), *[(NOT_RUN, NOT_RUN)] * 3]
+    lines = table(found)
+    assert lines[6:8] == ["HARNESS-ERROR      1                  1", "DEPENDENCY-FAILED  3                  3"]
+    assert "haproxy:tcp cannot be tested: " in lines[-1]
+    assert "no such module" in lines[-1]

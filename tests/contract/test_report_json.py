@@ -76,7 +76,8 @@ def test_the_evidence_has_both_ends_on_one_clock() -> None:
         (2000.0, "upstream", "send"),
     ]
     (exchange,) = evidence["exchanges"]
-    assert exchange["pieces"][0] == {"number": 1, "size_bytes": 9, "sent_us": 4000.0, "came_us": 2e6, "mark": ""}
+    piece = {"number": 1, "size_bytes": 9, "sent_us": 4000.0, "came_us": 2e6, "mark": ""}
+    assert exchange["pieces"][0] == {**piece, "first_us": None, "first_units": 0}
 
 
 def test_several_reports_are_one_document() -> None:
@@ -130,6 +131,18 @@ def test_a_value_is_secret_wherever_it_stands_and_the_words_around_it_are_not() 
     told = f"{KEY} 0a1b2c3d4e feedface01 HttpOnly Bearer"
     assert veil.text(told) == "[redacted] [redacted] [redacted] HttpOnly Bearer"
     assert veil.value({"x-api-key": "short", "n": [KEY, 1]}) == {"x-api-key": "[redacted]", "n": ["[redacted]", 1]}
+
+
+def test_what_was_given_for_the_run_is_secret_whatever_it_is_called() -> None:
+    trace = Trace(given=[("X-Vault", "open sesame"), ("X-Pin", "1234"), ("Accept", "text/event-stream")])
+    veil = Veil(trace)
+    shown = veil.data(b"GET / HTTP/1.1\r\nx-vault: open sesame\r\nX-PIN: 1234\r\nAccept: text/event-stream\r\n\r\n1234")
+    assert shown == (
+        b"GET / HTTP/1.1\r\nx-vault: [redacted]\r\nX-PIN: [redacted]\r\nAccept: text/event-stream\r\n\r\n1234"
+    )
+    assert veil.data(b"X-Other: open sesame\r\n\r\n") == b"X-Other: [redacted]\r\n\r\n", "under any name"
+    assert veil.headers([("x-pin", "1234"), ("n", "1234")]) == [("x-pin", "[redacted]"), ("n", "1234")]
+    assert veil.text("it said open sesame") == "it said [redacted]"
 
 
 def test_bytes_are_shown_on_one_line() -> None:

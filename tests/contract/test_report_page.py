@@ -129,6 +129,17 @@ def test_a_piece_that_crosses_the_limit_is_red_and_one_that_does_not_is_green() 
     assert ">limit</text>" in drawn
 
 
+def test_of_a_piece_that_came_in_two_what_was_early_and_what_was_late_are_drawn() -> None:
+    trace = held_trace()
+    piece = trace.exchanges[0].pieces[0]
+    piece.first_ns, piece.first_units = piece.sent_ns + 1000, 5
+    drawn = timeline(evidence_of(trace))
+    assert "#1, its first 5" in drawn
+    assert "the rest of #1, #2..3 18 B" in drawn
+    piece.first_ns = piece.came_ns - 1
+    assert "its first" not in timeline(evidence_of(trace)), "both were late"
+
+
 def test_a_piece_that_never_came_ends_in_the_proxy() -> None:
     trace = held_trace(2)
     for piece in trace.exchange.pieces:

@@ -106,6 +106,20 @@ def test_without_a_terminal_each_result_is_a_line() -> None:
     assert out.getvalue() == "OK  flush.head  it is so\n"
 
 
+def test_what_was_not_run_for_one_reason_is_one_line() -> None:
+    out = io.StringIO()
+    with Progress(5, stream=out) as progress:
+        progress.result(result_of("setup.reach", Verdict.HARNESS_ERROR, "nobody listens"))
+        for number in range(3):
+            progress.result(result_of(f"flush.{number}", Verdict.DEPENDENCY_FAILED, "not run: see there"))
+        progress.result(result_of("bytes.random", Verdict.DEPENDENCY_FAILED, "not run: alone"))
+    assert out.getvalue().splitlines() == [
+        "HARNESS-ERROR  setup.reach  nobody listens",
+        "DEPENDENCY-FAILED  3 cases  not run: see there",
+        "DEPENDENCY-FAILED  bytes.random  not run: alone",
+    ]
+
+
 def test_on_a_terminal_running_cases_and_counts_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm")
     monkeypatch.delenv("NO_COLOR", raising=False)
@@ -131,7 +145,8 @@ def test_no_color_and_dumb_terminals_are_honoured(monkeypatch: pytest.MonkeyPatc
     out = Terminal()
     with Progress(stream=out) as progress:
         progress.result(result_of("flush.head", Verdict.FAILED))
-    assert not re.search(r"\x1b\[[0-9;]*3[0-9]m", out.getvalue())
+        progress.start("flush.sse.close")
+    assert not re.search(r"\x1b\[[0-9;]*[0-9]m", out.getvalue()), "not even what is bold"
     monkeypatch.setenv("TERM", "dumb")
     with Progress(stream=Terminal()) as progress:
         assert not progress.is_live

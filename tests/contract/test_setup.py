@@ -156,8 +156,8 @@ async def test_every_connection_is_closed() -> None:
         (500, "and did not ask"),
         (429, "lift its limit for the test"),
         (404, "does it not know the path (--target, --path)"),
-        (401, "--header 'Authorization: ...'"),
-        (403, "--header 'Authorization: ...'"),
+        (401, "--header 'Authorization=Bearer KEY'"),
+        (403, "--header 'Authorization=Bearer KEY'"),
         (407, "configure it as a reverse proxy"),
         (302, "give that URL as --target"),
         (200, "it forwards somewhere else, answers by itself, or from a cache"),
@@ -306,6 +306,19 @@ async def test_a_gateway_that_writes_requests_anew_is_tested_all_the_same(rewrit
     async with facing(rewriting, profile="gateway") as (runner, _):
         results = await runner.run(ORDINARY)
     assert {each.verdict for each in results} == {Verdict.OK}
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0", "::1"])  # noqa: S104
+async def test_a_target_that_is_our_own_upstream_is_no_proxy(host: str) -> None:
+    with trio.fail_after(20):
+        async with (
+            open_upstream(host) as (hub, place),
+            open_runner(setting_of(place.url), hub=hub, upstream=place) as runner,
+        ):
+            results = await runner.run(ORDINARY)
+    assert [str(each.verdict) for each in results[1:]] == ["HARNESS-ERROR", *["DEPENDENCY-FAILED"] * 7]
+    assert "there is no proxy in between: the upstream got the request on the very" in results[1].detail
+    assert "give the URL where the proxy listens as --target" in results[1].detail
 
 
 # ----------------------------------------------------------------------------------------------------------------- TLS

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -162,6 +163,7 @@ def run_pytest(folder: Path, *arguments: str, **files: str) -> str:
     run = subprocess.run(
         [sys.executable, "-m", "pytest", *options],
         cwd=folder,
+        env={name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")},
         capture_output=True,
         text=True,
         timeout=60,

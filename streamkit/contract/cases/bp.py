@@ -12,18 +12,22 @@ from typing import TYPE_CHECKING, Final
 from streamkit.contract.case import Case, levels
 from streamkit.contract.content import Part
 from streamkit.contract.trace import Trace
+from streamkit.contract.upstream_end import FRAMINGS
 from streamkit.contract.verdicts import Finding
 
 if TYPE_CHECKING:
     from streamkit.contract.client_end import ClientEnd
     from streamkit.contract.content import Answer
     from streamkit.contract.stand import Stand
-    from streamkit.contract.upstream_end import UpstreamEnd
+    from streamkit.contract.upstream_end import Framing, UpstreamEnd
 
 __all__ = ["CASES", "judge_absorb", "judge_resume", "size_text"]
 
 CLIENT_BYTES: Final = 64 << 10
 """What the client's kernel takes in: little, because it is the proxy that is measured."""
+
+ENDLESS_BYTES: Final = 1 << 40
+"""The Content-Length of an answer that is poured out until it is stopped."""
 
 PIECE_BYTES: Final = 64 << 10
 
@@ -46,11 +50,11 @@ RESUME_SHARE: Final = 4
 """What part of the shorter length is sent before the client reads on, to a proxy that does not stop before."""
 
 
-async def begin(stand: Stand) -> tuple[ClientEnd, UpstreamEnd, Answer]:
+async def begin(stand: Stand, framing: Framing = "chunked") -> tuple[ClientEnd, UpstreamEnd, Answer]:
     """Ask, on a connection that takes in little, and begin to answer; the client does not read."""
     client, up = await stand.ask(client=await stand.connect(receive_bytes=CLIENT_BYTES))
     await up.read_body(stand.limit_s)
-    await up.respond("chunked", media_type=stand.talk.media_type)
+    await up.respond(framing, media_type=stand.talk.media_type, size_bytes=ENDLESS_BYTES)
     answer = stand.talk.answer()
     await up.send(answer.open())
     return client, up, answer
@@ -65,11 +69,26 @@ def piece_of(stand: Stand, answer: Answer) -> Part:
 
 
 async def drive_absorb(stand: Stand) -> None:
+    """Pour out an answer; of a proxy that passes bytes one in each framing, all at the same time."""
+    stand.trace.facts["lengths_bytes"] = list(stand.setting.sizes.absorb_bytes)
+    framings = FRAMINGS if stand.setting.by_bytes else FRAMINGS[:1]
+    begun = [(framing, *await begin(stand, framing)) for framing in framings]
+    found: dict[Framing, dict[str, object]] = {framing: {"framing": framing} for framing in framings}
+    await stand.together(
+        *(partial(absorb, stand, up, piece_of(stand, answer), found[framing]) for framing, _, up, answer in begun)
+    )
+    # What is said is of the chunked one, unless another is worse.
+    worst = max(found.values(), key=badness)
+    stand.trace.facts.update(worst)
+
+
+def badness(facts: dict[str, object]) -> tuple[bool, int, bool]:
+    """Tell what was found of one answer from what is worse."""
+    return facts["outcome"] == "gone", int(str(facts.get("lengths_through", 0))), facts["outcome"] == "slow"
+
+
+async def absorb(stand: Stand, up: UpstreamEnd, piece: Part, facts: dict[str, object]) -> None:
     """Send until nothing more is taken, or the length is through; where it is, send on to the second length."""
-    _, up, answer = await begin(stand)
-    piece = piece_of(stand, answer)
-    facts = stand.trace.facts
-    facts["lengths_bytes"] = list(stand.setting.sizes.absorb_bytes)
     for size_bytes in stand.setting.sizes.absorb_bytes:
         facts["outcome"] = await pour(stand, up, piece, size_bytes)
         facts["absorbed_bytes"] = up.taken_bytes
@@ -101,6 +120,9 @@ def judge_absorb(trace: Trace) -> Finding:
     lengths = [size_text(each) for each in _numbers(trace.facts.get("lengths_bytes"))]
     facts: dict[str, object] = {"absorbed_bytes": absorbed_bytes, "outcome": outcome, "lengths_through": through}
     absorbed, unread = size_text(absorbed_bytes), "with a client that did not read"
+    if (framing := trace.facts.get("framing", "chunked")) != "chunked":
+        facts["framing"] = framing
+        unread += " an answer which " + ("ends with its connection" if framing == "close" else "has a Content-Length")
     if outcome == "gone":
         detail = f"it broke off the stream of a client that did not read, after {absorbed}, where it should have waited"
         return Finding(holds=False, detail=detail, facts=facts)

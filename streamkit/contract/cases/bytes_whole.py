@@ -11,10 +11,12 @@ from streamkit.contract.content import Part
 from streamkit.contract.cutting import judge_whole, whole
 from streamkit.contract.lockstep import joined
 from streamkit.contract.trace import Trace
+from streamkit.contract.upstream_end import FRAMINGS
 from streamkit.contract.verdicts import Ending, Finding
 
 if TYPE_CHECKING:
     from streamkit.contract.stand import Stand
+    from streamkit.contract.upstream_end import Framing
 
 __all__ = ["MERGE", "NO_FINAL_NEWLINE", "ORDER", "RANDOM", "SLOW_CLIENT"]
 
@@ -22,6 +24,9 @@ CHUNK_BYTES: Final = (1, 2, 3, 7, 100, 1000, 4096, 8191, 16385)
 """Besides any number up to `MAX_CHUNK_BYTES`."""
 
 MAX_CHUNK_BYTES: Final = 70_000
+
+OTHERS_SHARE: Final = 4
+"""What part of the chunked body those in other framings are."""
 
 MERGED: Final = (1, 2, 3, 5, 8, 13, 40)
 
@@ -37,11 +42,21 @@ SLOW_READ_GAP_S: Final = 0.004
 
 
 async def drive_random(stand: Stand) -> None:
+    """Send random bytes in each framing, as long as they come; most of them chunked."""
+    size_bytes = stand.setting.sizes.random_bytes
+    for framing in FRAMINGS:
+        await send_random(stand, framing, size_bytes if framing == "chunked" else size_bytes // OTHERS_SHARE)
+        if whole(stand.trace.exchanges[-1]):
+            stand.trace.subject = len(stand.trace.exchanges) - 1
+            return
+
+
+async def send_random(stand: Stand, framing: Framing, size_bytes: int) -> None:
     """Send random bytes in random chunks, in writes that know nothing of them."""
     client, up = await stand.ask()
-    await up.respond("chunked", media_type="application/octet-stream")
-    random = Random(stand.setting.seed)
-    body = memoryview(random.randbytes(stand.setting.sizes.random_bytes))
+    await up.respond(framing, media_type="application/octet-stream", size_bytes=size_bytes)
+    random = Random(f"{stand.setting.seed}:{framing}")
+    body = memoryview(random.randbytes(size_bytes))
     wire, at = bytearray(), 0
     while at < len(body):
         size = random.choice((*CHUNK_BYTES, random.randint(1, MAX_CHUNK_BYTES)))
@@ -170,7 +185,7 @@ def judge_slow_client(trace: Trace) -> Finding:
 RANDOM: Final = Case(
     id="bytes.random",
     levels=levels("must", None),
-    rule="Random bytes in random chunks and writes come as they were sent.",
+    rule="Random bytes in random chunks and writes come as they were sent, however the answer's end is told.",
     drive=drive_random,
     judge=judge_whole,
 )

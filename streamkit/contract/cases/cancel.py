@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, Literal
 
 from streamkit.contract.case import Case, Drive, levels
+from streamkit.contract.cases.situation import ask_on_used, send_long
 from streamkit.contract.trace import Trace
 from streamkit.contract.verdicts import Finding
 
@@ -68,19 +69,43 @@ def cancelling(window: Window, how: str = "fin", *, stream: bool = True) -> Driv
     """Return a drive whose client goes away in this window, by closing its connection or by an RST."""
 
     async def drive(stand: Stand) -> None:
-        client, up = await stand.ask(stand.talk.request(stream=stream))
+        asked = stand.talk.request(stream=stream)
+        # Where the upstream is silent it is a connection that has served an answer, and where it flows it has for long:
+        # who has gone from there on its way is noticed in fewer places.
+        client, up = await (ask_on_used(stand, asked) if window == "idle" else stand.ask(asked))
+        await cancel(stand, client, up)
+        if window == "idle" and up.is_gone and stand.setting.by_bytes and not stand.trace.marked_ns("limit"):
+            number = len(stand.trace.exchanges)
+            client, another = await stand.try_ask(stand.talk.request("GET"))
+            if another is not None:  # or what was left behind blocks it, which is `cancel.then-next`'s matter
+                stand.trace.subject = number
+                await cancel(stand, client, another)
+
+    async def cancel(stand: Stand, client: ClientEnd, up: UpstreamEnd) -> None:
         await up.read_body(stand.limit_s)
         answer = stand.talk.answer()
         if window != "ttft":
             await begin(stand, client, up, answer)
+        facts = stand.trace.facts
+        if facts.get("is_used") and facts.pop("held_back", False):
+            # That a second stream on a connection does not come is `conn.reuse`'s matter.
+            del facts["is_used"]
+            stand.trace.subject = len(stand.trace.exchanges)
+            await cancel(stand, *(await stand.ask(stand.talk.request(stream=stream))))
+            return
+        if window == "flow":
+            await send_long(stand, client, up, answer)
+            # What is unread when a client leaves makes that a reset, which is another case.
+            await client.until(client.meter.expected, min(AWHILE_S, stand.limit_s))
         await leave(client, how)
         if window == "either":
             stand.trace.facts["by_silence"] = await up.wait_left(min(AWHILE_S, stand.limit_s))
         if window in {"flow", "either"}:
             chunks = await flow_until_left(stand, up, answer, round(stand.limit_s / CHUNK_GAP_S) + 1)
             stand.trace.facts["chunks_after"] = chunks
-        else:
-            await up.wait_left(stand.limit_s)
+        elif not await up.wait_left(stand.limit_s):
+            stand.mark("late")
+            await up.wait_left(stand.limit_s)  # one that looks for its client now and then may come to it
         if up.is_gone:
             return
         stand.mark("limit")
@@ -98,7 +123,11 @@ def judge_cancel(trace: Trace) -> Finding:
     exchanged = trace.exchange
     limit_ns = trace.marked_ns("limit")
     facts: dict[str, object] = {}
-    facts |= {name: trace.facts[name] for name in ("held_back", "by_silence", "chunks_after") if name in trace.facts}
+    facts |= {
+        name: trace.facts[name]
+        for name in ("held_back", "by_silence", "chunks_after", "is_used")
+        if name in trace.facts
+    }
     if exchanged.left_ns and not limit_ns:
         noticed_ms = (exchanged.left_ns - exchanged.client_left_ns) / 1e6
         if noticed_ms < 0:
@@ -107,10 +136,14 @@ def judge_cancel(trace: Trace) -> Finding:
         facts |= {"noticed_ms": round(noticed_ms, 3), "left_how": exchanged.left_how}
         how = {"fin": "closed", "reset": "reset"}.get(exchanged.left_how, exchanged.left_how)
         detail = f"the upstream's connection was {how} {noticed_ms:.1f} ms after the client had left"
-        return Finding(holds=True, detail=detail, facts=facts)
+        is_late = trace.marked_ns("late") > 0
+        return Finding(
+            holds=not is_late, detail=f"{detail}, in silence" if is_late else detail, facts=facts, is_late=is_late
+        )
     waited_s = (limit_ns - exchanged.client_left_ns) / 1e9
     facts["waited_ms"] = round(waited_s * 1e3)
-    detail = f"the client left, and {waited_s:.1f} s later the upstream's connection was still open"
+    whose = "of a GET " if exchanged.attempts and exchanged.attempts[0].line.startswith("GET ") else ""
+    detail = f"the client {whose}left, and {waited_s:.1f} s later the upstream's connection was still open"
     if "chunks_after" in trace.facts:
         detail += f", although {trace.facts['chunks_after']} chunks were sent into it: nothing ever stops the upstream"
     elif exchanged.left_ns:

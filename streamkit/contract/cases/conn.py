@@ -7,7 +7,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from streamkit.contract.case import Case, levels
-from streamkit.contract.lockstep import Source
+from streamkit.contract.diagnosis import Diagnosis, diagnosis_of
+from streamkit.contract.lockstep import Source, drive_lockstep
 from streamkit.contract.trace import Exchanged, Trace
 from streamkit.contract.verdicts import Ending, Finding
 
@@ -16,10 +17,13 @@ if TYPE_CHECKING:
     from streamkit.contract.stand import Stand
     from streamkit.contract.upstream_end import Framing, UpstreamEnd
 
-__all__ = ["CASES"]
+__all__ = ["CASES", "answer"]
 
-STREAMS: Final[tuple[Framing, ...]] = ("chunked", "chunked", "cl")
-"""The framings of the streams on one connection."""
+STREAMS: Final[tuple[Framing, ...]] = ("chunked", "chunked", "cl", "chunked")
+"""The framings of the streams on one connection. Those like the first are sent in lockstep, and held against it."""
+
+EVENTS: Final = 5
+"""Tokens of each of these."""
 
 
 async def answer(stand: Stand, client: ClientEnd, up: UpstreamEnd, framing: Framing = "chunked") -> bool:
@@ -32,11 +36,22 @@ async def answer(stand: Stand, client: ClientEnd, up: UpstreamEnd, framing: Fram
     return client.exchanged.ending is Ending.COMPLETE
 
 
+async def answer_in_lockstep(stand: Stand, client: ClientEnd, up: UpstreamEnd) -> bool:
+    """Give an answer in lockstep, and tell whether the client has it whole."""
+    content = stand.talk.answer()
+    parts = [content.open(), *map(content.text, stand.talk.tokens(EVENTS))]
+    await up.read_body(stand.limit_s)
+    await up.respond("chunked", media_type=stand.talk.media_type)
+    await drive_lockstep(stand, client, up, Source(parts, lambda size: content.text("x" * size), content.close))
+    return client.exchanged.ending is Ending.COMPLETE
+
+
 async def drive_reuse(stand: Stand) -> None:
-    """Make three streams on one connection, as far as the proxy leaves it open."""
+    """Make some streams on one connection, as far as the proxy leaves it open."""
     facts = stand.trace.facts
     client = await stand.connect()
     connections: list[int] = []
+    is_prompt = True
     facts["streams"] = facts["whole_streams"] = 0
     for number, framing in enumerate(STREAMS, 1):
         if number > 1 and not client.is_reusable:
@@ -51,7 +66,13 @@ async def drive_reuse(stand: Stand) -> None:
             up = arrived
         connections.append(up.connection)
         facts["upstream_connections"] = len({*connections})
-        if not await answer(stand, client, up, framing):
+        # Where the first one is held up the others cannot be worse, and nothing is learned from waiting for them too.
+        if framing != STREAMS[0] or not is_prompt:
+            is_whole = await answer(stand, client, up, framing)
+        else:
+            is_whole = await answer_in_lockstep(stand, client, up)
+            is_prompt = diagnosis_of(client.exchanged).kind == "prompt"
+        if not is_whole:
             return
         facts["whole_streams"] = number
 
@@ -67,10 +88,21 @@ def judge_reuse(trace: Trace) -> Finding:
     if whole == 1:
         detail = "the proxy closes a client's connection after each answer"
         return Finding(None, detail, facts, is_implemented=False)
+    if held := later_held(trace):
+        number, found = held
+        detail = f"stream {number} on the same connection is held up, where the first was not: {found.sentence}"
+        return Finding(holds=False, detail=detail, facts=found.facts | facts, is_late=found.kind == "timer")
     said = f"{whole} streams came whole on one connection; at the upstream it were {facts['upstream_connections']}"
     if whole != len(STREAMS):
         said += ", and then the proxy closed it"
     return Finding(holds=True, detail=said, facts=facts)
+
+
+def later_held(trace: Trace) -> tuple[int, Diagnosis] | None:
+    """Return the first stream that lockstep found to be held up, with how; None where none is, or the first is."""
+    driven = [(number, diagnosis_of(each)) for number, each in enumerate(trace.exchanges, 1) if each.lockstep]
+    held = [(number, each) for number, each in driven if each.kind != "prompt"]
+    return held[0] if held and held[0][0] > 1 else None
 
 
 def got_instead(exchanged: Exchanged) -> str:
@@ -121,7 +153,12 @@ async def drive_close_race(stand: Stand) -> None:
     await up.respond("chunked", media_type=stand.talk.media_type)
     await stand.deliver(client, up, stand.talk.parts(2)[0])
     up.end("reset")
-    await client.rest(stand.limit_s)
+
+    async def refuse_again() -> None:  # or another attempt at this one would be taken for the next request
+        while (attempt := await stand.again(client, float("inf"))) is not None:
+            attempt.end("closed")
+
+    await stand.beside(partial(client.rest, stand.limit_s), refuse_again)
     again, next_up = await stand.try_ask()
     facts["after_abort"] = next_up is not None and await answer(stand, again, next_up)
     if not facts["after_abort"]:
@@ -186,7 +223,7 @@ CASES: Final[tuple[Case, ...]] = (
     Case(
         id="conn.reuse",
         levels=levels("must", "must"),
-        rule="A second and a third stream on the same connection come through as the first one does.",
+        rule="The streams behind the first one on a connection come through as that does, whole and at once.",
         bugs=("maximhq/bifrost#1613",),
         drive=drive_reuse,
         judge=judge_reuse,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from streamkit.contract.case import Case, Drive, levels
 from streamkit.contract.cases.end_judges import judge_abort, judge_abort_close, judge_before_head, judge_clean
+from streamkit.contract.cases.situation import LONG_BYTES, ask_on_used, send_long
 from streamkit.contract.content import Part
 from streamkit.contract.verdicts import Ending
 
@@ -34,6 +35,11 @@ VISIBLE: Final = frozenset({Ending.VISIBLE, Ending.RESET})
 
 Break = Callable[["Stand", "ClientEnd", "UpstreamEnd"], Awaitable[None]]
 
+Ask = Callable[["Stand"], Awaitable[tuple["ClientEnd", "UpstreamEnd"]]]
+
+Way = tuple[str, Ask, Break | None]
+"""What is different about one of the ways in which a case breaks off, how it is asked for, and how it breaks off."""
+
 
 async def deliver_all(stand: Stand, client: ClientEnd, up: UpstreamEnd, parts: list[Part]) -> None:
     """Have the client hold all of these; where one is held back the rest is sent at once."""
@@ -47,11 +53,13 @@ async def deliver_all(stand: Stand, client: ClientEnd, up: UpstreamEnd, parts: l
         stand.trace.facts["held_back"] = True
 
 
-async def begin(stand: Stand, client: ClientEnd, up: UpstreamEnd, framing: Framing = "chunked") -> list[Part]:
+async def begin(
+    stand: Stand, client: ClientEnd, up: UpstreamEnd, framing: Framing = "chunked", media_type: str = ""
+) -> list[Part]:
     """Answer with some tokens, and return what would have been the rest."""
     parts = stand.talk.parts(EVENTS + 2)
     size_bytes = sum(len(part.data) for part in parts)
-    await up.respond(framing, media_type=stand.talk.media_type, size_bytes=size_bytes)
+    await up.respond(framing, media_type=media_type or stand.talk.media_type, size_bytes=size_bytes)
     await deliver_all(stand, client, up, parts[: EVENTS + 1])
     return parts[EVENTS + 1 :]
 
@@ -70,6 +78,21 @@ async def break_mid(stand: Stand, client: ClientEnd, up: UpstreamEnd) -> None:
 async def break_boundary(stand: Stand, client: ClientEnd, up: UpstreamEnd) -> None:
     """Close behind a whole chunk, without the last one."""
     await begin(stand, client, up)
+    up.end("closed")
+
+
+async def break_plain(stand: Stand, client: ClientEnd, up: UpstreamEnd) -> None:
+    """Close behind a whole chunk of an answer that says that it is plain text."""
+    await begin(stand, client, up, media_type="text/plain")
+    up.end("closed")
+
+
+async def break_long(stand: Stand, client: ClientEnd, up: UpstreamEnd) -> None:
+    """Close behind a whole chunk, once the client holds a lot."""
+    answer = stand.talk.answer()
+    await up.respond("chunked", media_type=stand.talk.media_type)
+    await stand.deliver(client, up, answer.open())
+    await send_long(stand, client, up, answer)
     up.end("closed")
 
 
@@ -98,27 +121,69 @@ async def break_after_head(stand: Stand, client: ClientEnd, up: UpstreamEnd) -> 
     up.end("closed")
 
 
-def aborted(break_off: Break | None) -> Drive:
-    """Return a drive whose upstream breaks off like this; a proxy that asks again gets no answer at all.
+async def ask(stand: Stand) -> tuple[ClientEnd, UpstreamEnd]:
+    """Ask as usual."""
+    return await stand.ask()
+
+
+async def ask_with_get(stand: Stand) -> tuple[ClientEnd, UpstreamEnd]:
+    """Ask with GET."""
+    return await stand.ask(stand.talk.request("GET"))
+
+
+async def ask_with_gzip(stand: Stand) -> tuple[ClientEnd, UpstreamEnd]:
+    """Ask for a client that takes gzip: what compresses stands in the answer's way then, and in its end's."""
+    client = await stand.connect()
+    client.accept_coding()
+    return await stand.ask(stand.talk.request().with_headers(("Accept-Encoding", "gzip")), client=client)
+
+
+async def answer_again(stand: Stand, client: ClientEnd, up: UpstreamEnd) -> None:
+    """Answer a further attempt: whole, where the client holds something already, behind which this has no place."""
+    if not client.exchanged.units:
+        up.end("closed")
+        return
+    await up.read_body(stand.limit_s)
+    await up.respond("chunked", media_type=stand.talk.media_type)
+    for part in stand.talk.parts_of(["another ", "answer"]):
+        await up.write(up.framed(part.data), note="the answer to another attempt")
+    await up.finish()
+
+
+def aborted(break_off: Break | None, *others: Way) -> Drive:
+    """Return a drive whose upstream breaks off like this, and then in other ways, as long as it ends well.
 
     Args:
         break_off: None where there is no answer at all the first time either.
+        others: the other ways.
     """
 
     async def drive(stand: Stand) -> None:
-        client, up = await stand.ask()
+        ways: dict[int, str] = {}
+        stand.trace.facts["ways"] = ways
+        for name, ask_for, break_it in (("", ask, break_off), *others):
+            if (ask_for is ask_with_get or break_it is break_plain) and not stand.setting.by_bytes:
+                continue  # a gateway need not know either
+            stand.trace.subject = len(stand.trace.exchanges)
+            await one(stand, ask_for, break_it)
+            ways[stand.trace.subject] = name
+            if stand.trace.exchange.ending not in VISIBLE:
+                return
+
+    async def one(stand: Stand, ask_for: Ask, break_it: Break | None) -> None:
+        client, up = await ask_for(stand)
         await up.read_body(stand.limit_s)
-        if break_off is None:
+        if break_it is None:
             up.end("closed")
         else:
-            await break_off(stand, client, up)
+            await break_it(stand, client, up)
         stand.mark("broken off")
 
-        async def refuse_again() -> None:
+        async def further() -> None:
             while (again := await stand.again(client, float("inf"))) is not None:
-                again.end("closed")
+                await stand.within(stand.limit_s, partial(answer_again, stand, client, again))
 
-        reading = partial(stand.beside, partial(client.rest, stand.limit_s), refuse_again)
+        reading = partial(stand.beside, partial(client.rest, stand.limit_s), further)
         if not await stand.within(HANG_LIMITS * stand.limit_s, reading):
             client.exchanged.client_end = "hang"  # something comes again and again, but no end
 
@@ -150,6 +215,17 @@ async def answer_whole(stand: Stand, client: ClientEnd, up: UpstreamEnd, framing
     await stand.flow(client, up, parts)
 
 
+LATER: Final[dict[str, tuple[Way, ...]]] = {
+    "boundary": (
+        (f"behind {LONG_BYTES >> 10} KiB", ask, break_long),
+        ("where the client takes gzip", ask_with_gzip, break_boundary),
+        ("of a GET", ask_with_get, break_boundary),
+        ("of plain text", ask, break_plain),
+    ),
+    "rst": (("on a connection that had served an answer", ask_on_used, break_rst),),
+}
+"""Further ways of breaking off: who makes an abort look clean may do so for some answers only."""
+
 ABORTS: Final[dict[str, tuple[Break, str, tuple[str, ...]]]] = {
     "mid": (
         break_mid,
@@ -178,7 +254,7 @@ CASES: Final[tuple[Case, ...]] = (
             levels=levels("must", "must"),
             rule=f"{who} leaves an answer that is visibly cut: no clean end, no hang, nothing behind what was sent.",
             bugs=bugs,
-            drive=aborted(break_off),
+            drive=aborted(break_off, *LATER.get(name, ())),
             judge=judge_abort,
             endings=VISIBLE,
             group="last",

@@ -57,14 +57,30 @@ def appended(exchanged: Exchanged) -> str:
     return ""
 
 
+def ways_of(trace: Trace) -> list[tuple[str, Exchanged]]:
+    """Return the exchanges that were broken off, each with what was different about it."""
+    ways = trace.facts.get("ways")
+    if not isinstance(ways, dict):
+        return [("", trace.exchange)]
+    return [(name, trace.exchanges[number]) for number, name in ways.items()]
+
+
 def judge_abort(trace: Trace) -> Finding:
     """Say whether what came is a prefix of what was sent, and nothing else. The ending is judged apart."""
-    exchanged = trace.exchange
-    facts = facts_of(exchanged, trace)
-    wrong = appended(exchanged)
-    if wrong:
-        return Finding(holds=False, detail=f"{wrong} ({what_came(exchanged)})", facts=facts)
-    return Finding(holds=True, detail=what_came(exchanged), facts=facts)
+    ways = ways_of(trace)
+    for name, exchanged in ways:
+        if wrong := appended(exchanged):
+            where = f"{name}: " if name else ""
+            detail = f"{where}{wrong} ({what_came(exchanged)})"
+            return Finding(holds=False, detail=detail, facts=facts_of(exchanged, trace))
+    last, exchanged = ways[-1]
+    # It is the one that ended wrong, if one did.
+    is_wrong = exchanged.ending not in {Ending.VISIBLE, Ending.RESET}
+    where = f"{last}: " if last and is_wrong else ""
+    said = exchanged if is_wrong else ways[0][1]
+    also = [name for name, _ in ways[1:]]
+    too = f"; so it was {', and '.join(also)}" if also and not is_wrong else ""
+    return Finding(holds=True, detail=f"{where}{what_came(said)}{too}", facts=facts_of(said, trace))
 
 
 def judge_before_head(trace: Trace) -> Finding:

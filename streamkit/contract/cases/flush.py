@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from streamkit.contract.case import Case, levels
 from streamkit.contract.cases import flush_comment, flush_concurrent, flush_head
 from streamkit.contract.content import Asked, Part
-from streamkit.contract.lockstep import Source, judge_lockstep, lockstep
+from streamkit.contract.lockstep import Source, joined, judge_lockstep, lockstep
 from streamkit.contract.sse_forms import is_sse, with_line_ends
 
 if TYPE_CHECKING:
@@ -20,19 +21,36 @@ __all__ = ["CASES"]
 EVENTS: Final = 12
 """Pieces of a lockstep run: as many as it took to catch every proxy that was measured."""
 
-MIXED_BYTES: Final = (5000, 1, 20000, 3, 9000, 1)
-"""The first is larger than one buffer of 4 KiB: what is held then is its tail, even where small pieces pass."""
+LONG_EVENTS: Final = 320
+LONG_TEXT: Final = 88
+"""How many more a long run has, and how long the text of each is: in all more than 64 KiB in every dialect, so that a
+buffer that is used later on is met too."""
+
+PAUSES_S: Final = {5: 0.12, 9: 0.3}
+"""How long such a run is silent before which of its pieces: who waits for more to come does so after a pause, too."""
+
+MIXED_BYTES: Final = (5000, 1, 20000, 3, 9000, 1, 70_000, 3, 300_000, 1)
+"""The first is larger than one buffer of 4 KiB: what is held then is its tail, even where small pieces pass. The last
+large ones are larger than the buffers of 32 and 64 KiB that are configured for LLMs."""
+
+LINE_BYTES: Final = 20_000
+"""What is longer is of several lines, or events: long lines are other cases'."""
 
 
 def small_events(stand: Stand) -> Source:
     """Return an answer of small tokens."""
+    return replace(many_events(stand), longer=None, pauses_s={})
+
+
+def many_events(stand: Stand) -> Source:
+    """Return an answer of small tokens that goes on for long."""
     answer = stand.talk.answer()
     parts = [answer.open(), *(answer.text(text) for text in stand.talk.tokens(EVENTS))]
 
-    def filler(size_bytes: int) -> Part:
-        return answer.text("x" * size_bytes)
+    def longer() -> Iterator[Part]:
+        return (answer.text(f"{token:.<{LONG_TEXT}}") for token in stand.talk.tokens(LONG_EVENTS, start=EVENTS))
 
-    return Source(parts, filler, answer.close)
+    return Source(parts, lambda size: answer.text("x" * size), answer.close, longer=longer, pauses_s=PAUSES_S)
 
 
 def crlf_events(stand: Stand) -> Source:
@@ -54,13 +72,21 @@ def mixed_sizes(stand: Stand) -> Source:
         begin, end, three = (b"data: ", b"\n\n", b":\n\n") if is_sse(stand.setting) else (b'"', b'"\n', b"{}\n")
 
         def line(size_bytes: int, number: int) -> bytes:
+            if size_bytes > LINE_BYTES:  # several lines, of one event
+                first = line(LINE_BYTES // 2, number)
+                return first.rstrip(b"\n") + b"\n" + line(size_bytes - len(first.rstrip(b"\n") + b"\n"), number)
             return begin + _pattern(size_bytes - len(begin + end), number) + end
 
         short = {1: b"\n", 3: three}
         parts = [Part(short.get(size) or line(size, number)) for number, size in enumerate(MIXED_BYTES)]
         return Source(parts, lambda size_bytes: Part(line(size_bytes, 0)))
     answer = stand.talk.answer()
-    parts = [answer.open(), *(answer.text(_pattern(size, n).decode()) for n, size in enumerate(MIXED_BYTES))]
+
+    def tokens(size_bytes: int, number: int) -> Part:
+        text = _pattern(size_bytes, number).decode()
+        return joined(answer.text(text[at : at + LINE_BYTES]) for at in range(0, size_bytes, LINE_BYTES))
+
+    parts = [answer.open(), *(tokens(size, number) for number, size in enumerate(MIXED_BYTES))]
     return Source(parts, lambda size_bytes: answer.text("x" * size_bytes), answer.close)
 
 
@@ -148,9 +174,9 @@ SSE_VARIANTS: Final = (
     Case(
         id="flush.sse.post",
         levels=levels("must", "must"),
-        rule="What answers a POST passes at once: that is how every LLM is asked.",
+        rule="What answers a POST passes at once, hundreds of events and after pauses: that is how every LLM is asked.",
         bugs=("cloudflare/cloudflared#1449",),
-        drive=lockstep(small_events, asked=posting),
+        drive=lockstep(many_events, asked=posting),
         judge=judge_lockstep,
     ),
 )
@@ -194,8 +220,8 @@ SIZES: Final = (
         Case(
             id=f"flush.mixed.{framing}",
             levels=levels("must", "must"),
-            rule=f"Pieces of 5000, 1, 20000, 3, 9000 and 1 bytes of {FRAMED[framing]} pass at once, and whole: a "
-            "buffer that small pieces go through may hold the tail of a large one.",
+            rule=f"Pieces of 1 to 300000 bytes of {FRAMED[framing]} pass at once, and whole: a buffer that small "
+            "pieces go through may hold the tail of a large one.",
             bugs=("mostlygeek/llama-swap#236", "gravitational/teleport#69560", "elazarl/goproxy#794"),
             drive=lockstep(mixed_sizes, framing=framing),
             judge=judge_lockstep,

@@ -75,7 +75,7 @@ def judge(trace: Trace) -> Finding:
         return Finding(holds=False, detail=detail, facts=facts)
     found = judge_all_lockstep(trace.exchanges[1:])
     detail = f"{found.detail}, beside one whose client did not read (of which {stalled_bytes} bytes were sent)"
-    return Finding(found.holds, detail, {**found.facts, **facts})
+    return Finding(found.holds, detail, {**found.facts, **facts}, is_late=found.is_late)
 
 
 CASES: Final = (

@@ -13,7 +13,7 @@ is spread widely is no plateau, however late it is: the machine may be busy.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
 from streamkit.contract.case import Case, levels
@@ -62,7 +62,8 @@ FLOOR_MS: Final = 10.0
 """What is less than this may be work, or waiting for a processor (a turn takes 3 ms or 4), and is no timer's."""
 
 FAR_ABOVE: Final = 3.0
-"""A plateau is this many times the run past the proxy at the same time, or the machine itself is late."""
+"""A plateau is this many times the run past the proxy at the same time, or the machine itself is late; and this many
+times the way to the proxy, or it is only far away."""
 
 KNOWN_MS: Final[dict[int, str]] = {
     40: "a delayed acknowledgement, which Nagle's algorithm waits for: TCP_NODELAY is not set",
@@ -84,9 +85,14 @@ class Path:
 
 async def open_path(stand: Stand, *, direct: bool) -> Path:
     """Ask, and begin an answer."""
+    began_ns = stand.now_ns()
     client = await stand.connect(direct=direct)
+    connected_ns = stand.now_ns()
     # Past the proxy the client gets the upstream's dialect: there it is a matter of bytes.
     _, up = await stand.ask(client=client, meter=Meter() if direct else None)
+    if not direct:
+        times = (connected_ns - began_ns, client.exchanged.attempts_ns[0] - connected_ns)
+        stand.trace.facts["distance_ns"] = min(times)
     await up.read_body(stand.limit_s)
     await up.respond("chunked", media_type=stand.talk.media_type)
     path = Path(client, up, stand.talk.answer())
@@ -107,6 +113,18 @@ async def ping(stand: Stand, path: Path) -> int:
     return max(1, piece.came_ns - piece.sent_ns) if piece.came_ns else 0
 
 
+async def ping_proxy(stand: Stand, path: Path) -> int:
+    """Do as `ping` does; where the token does not come, keep silent for a second span, and note what becomes of it."""
+    taken_ns = await ping(stand, path)
+    exchanged = path.client.exchanged
+    if not taken_ns and not exchanged.problem:
+        piece = exchanged.pieces[-1]
+        await path.client.until(piece.units, stand.limit_s)
+        stand.trace.facts["missing_token"] = path.sent
+        stand.trace.facts["missing_came_ns"] = piece.came_ns - piece.sent_ns if piece.came_ns else 0
+    return taken_ns
+
+
 async def close_path(stand: Stand, path: Path) -> None:
     """End the answer."""
     await path.up.send(path.answer.close())
@@ -121,16 +139,19 @@ async def drive_added(stand: Stand) -> None:
     stand.trace.facts.update(times)
     began_ns = stand.now_ns()
     for number in range(WARM_UP):
-        if not await ping(stand, proxied):
+        if not await ping_proxy(stand, proxied):
             return
         await ping(stand, direct)
         if number >= LEAST and stand.now_ns() - began_ns > BUDGET_S * 1e9:
             break
     began_ns = stand.now_ns()
     while len(times["proxied_ns"]) < PAIRS:
-        for path, into in ((proxied, times["proxied_ns"]), (direct, times["direct_ns"])):
+        for path, each, into in (
+            (proxied, ping_proxy, times["proxied_ns"]),
+            (direct, ping, times["direct_ns"]),
+        ):
             for _ in range(BLOCK):
-                if not (taken_ns := await ping(stand, path)):
+                if not (taken_ns := await each(stand, path)):
                     return
                 into.append(taken_ns)
                 if len(into) >= LEAST and stand.now_ns() - began_ns > BUDGET_S * 1e9:
@@ -149,7 +170,7 @@ async def drive_plateau(stand: Stand) -> None:
     stand.trace.facts["proxied_by_gap_ns"], stand.trace.facts["direct_by_gap_ns"] = by_gap, past
     began_ns = stand.now_ns()
     for number in range(WARM_UP):
-        if not await ping(stand, proxied):
+        if not await ping_proxy(stand, proxied):
             return
         if number >= LEAST and stand.now_ns() - began_ns > BUDGET_S * 1e9:
             break
@@ -160,7 +181,7 @@ async def drive_plateau(stand: Stand) -> None:
         for _ in range(max(LEAST, min(AT_A_GAP, SPENT_MS // max(1, gap_ms)))):
             if gap_ms:
                 await stand.sleep(gap_ms / 1000)
-            if not (taken_ns := await ping(stand, proxied)):
+            if not (taken_ns := await ping_proxy(stand, proxied)):
                 return
             times.append(taken_ns)
             past[gap_ms].append(await ping(stand, direct))
@@ -171,7 +192,7 @@ async def drive_plateau(stand: Stand) -> None:
     began_ns = stand.now_ns()
     while len(late) < LATE and (len(late) < LEAST or stand.now_ns() - began_ns < BUDGET_S * 1e9):
         stand.acknowledge_late(proxied.client)
-        if not (taken_ns := await ping(stand, proxied)):
+        if not (taken_ns := await ping_proxy(stand, proxied)):
             return
         late.append(taken_ns)
     await close_path(stand, proxied)
@@ -187,6 +208,8 @@ def quantile(times: Sequence[float], share: float) -> float:
 def judge_added(trace: Trace) -> Finding:
     """Record what the proxy adds."""
     proxied, direct = times_in(trace, "proxied_ns"), times_in(trace, "direct_ns")
+    if missing := missing_of(trace):
+        return replace(missing, holds=None)
     if len(proxied) < LEAST or len(direct) < LEAST:
         return Finding(None, "nothing could be measured: pieces do not come one by one")
     facts: dict[str, object] = {
@@ -201,6 +224,19 @@ def judge_added(trace: Trace) -> Finding:
         f"{facts['direct_p50_us']} us (p99 {facts['direct_p99_us']}) past it: {added_us:.0f} us are the proxy's"
     )
     return Finding(None, detail, facts)
+
+
+def missing_of(trace: Trace) -> Finding | None:
+    """Say what became of a token that was not there in time; None where each of them was."""
+    number, came_ns = trace.facts.get("missing_token"), trace.facts.get("missing_came_ns")
+    if not isinstance(number, int) or not isinstance(came_ns, int):
+        return None
+    facts: dict[str, object] = {"missing_token": number}
+    if came_ns:
+        detail = f"token {number} came {came_ns / 1e6:.0f} ms late, although nothing else was sent meanwhile"
+        return Finding(holds=False, detail=detail, facts=facts | {"delay_ms": round(came_ns / 1e6, 1)}, is_late=True)
+    detail = f"token {number} never came, although those before it had come one by one: it is held back"
+    return Finding(holds=False, detail=detail, facts=facts)
 
 
 def times_in(trace: Trace, name: str) -> list[int]:
@@ -233,8 +269,12 @@ class Plateau:
         return f"pieces {how} {self.ms:.0f} ms{name} (at gaps of {gaps} ms between them)"
 
 
-def plateau_of(proxied: dict[int, list[int]], direct: dict[int, list[int]]) -> Plateau | None:
-    """Return the plateau in these times (in ns, by gap in ms), the one that the most gaps show. Pure."""
+def plateau_of(proxied: dict[int, list[int]], direct: dict[int, list[int]], *, distance_ns: int = 0) -> Plateau | None:
+    """Return the plateau in these times (in ns, by gap in ms), the one that the most gaps show. Pure.
+
+    `distance_ns` is how far away the proxy is: it took at most so long to connect to it, and to get a request through
+    it. Whatever holds answers has no part in that.
+    """
     found: list[Plateau] = []
     for is_clock in (False, True):
         centres = {}
@@ -242,7 +282,7 @@ def plateau_of(proxied: dict[int, list[int]], direct: dict[int, list[int]]) -> P
             shift_ms = gap_ms if is_clock else 0
             times = [each / 1e6 + shift_ms for each in times_ns]
             waits = [each / 1e6 for each in times_ns]
-            past = [each / 1e6 for each in direct.get(gap_ms, []) if each]
+            past = [max(each, distance_ns) / 1e6 for each in direct.get(gap_ms, []) if each]
             if len(times) >= LEAST and is_late(waits, past) and is_narrow(times):
                 centres[gap_ms] = quantile(times, 0.5)
         for centre in centres.values():
@@ -272,13 +312,16 @@ def by_gap_in(trace: Trace, name: str) -> dict[int, list[int]]:
 def judge_plateau(trace: Trace) -> Finding:
     """Say whether a timer holds pieces."""
     proxied, direct = by_gap_in(trace, "proxied_by_gap_ns"), by_gap_in(trace, "direct_by_gap_ns")
+    if missing := missing_of(trace):
+        return missing
     measured = {gap: times for gap, times in proxied.items() if len(times) >= LEAST}
     if not measured:
         return Finding(None, "nothing could be measured: pieces do not come one by one")
     facts: dict[str, object] = {
         f"gap_{gap}_ms_p50_ms": round(quantile(times, 0.5) / 1e6, 3) for gap, times in measured.items()
     }
-    found = plateau_of(proxied, direct)
+    distance_ns = trace.facts.get("distance_ns")
+    found = plateau_of(proxied, direct, distance_ns=distance_ns if isinstance(distance_ns, int) else 0)
     late = [each / 1e6 for each in times_in(trace, "late_ns")]
     nagle = ""
     if len(late) >= LEAST:

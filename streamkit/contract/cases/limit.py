@@ -164,8 +164,7 @@ CASES: Final = (
     *(
         Case(
             id=f"limit.head.{name}",
-            # No standard says how long a head may be, and who refuses one does it visibly.
-            levels=levels("should", "should"),
+            levels=levels("must", "must"),
             rule=f"An answer passes whose head has nearly {size_bytes} bytes: cookies, policies and traces need them.",
             bugs=("maximhq/bifrost#4264",),
             drive=long_head(size_bytes),

@@ -7,21 +7,31 @@ would refuse counts.
 from __future__ import annotations
 
 import json
+from itertools import zip_longest
 from typing import TYPE_CHECKING, Final
 
 from streamkit.contract.case import Case, levels
-from streamkit.contract.cases.llm_common import answered, both_carry, client_row, fault_of, is_whole, told_in
+from streamkit.contract.cases.llm_common import (
+    LOOK,
+    NOTE,
+    answered,
+    both_carry,
+    calls_tools,
+    client_row,
+    dialect_in,
+    fault_of,
+    is_whole,
+    told_in,
+)
 from streamkit.contract.cases.llm_errors import CASES as ERRORS
+from streamkit.contract.cases.llm_flush import CASES as FLUSH
 from streamkit.contract.cases.llm_usage import CASES as USAGE
 from streamkit.contract.content import Answer, Part
-from streamkit.contract.setting import Setting
 from streamkit.contract.told import told
 from streamkit.contract.trace import Trace
 from streamkit.contract.verdicts import Ending, Finding
 from streamkit.dialects.events import End, Finish, FinishReason, PartEnd, PartStart, Reasoning, Text, ToolArgs, Usage
 from streamkit.dialects.registry import get_dialect
-from streamkit.dialects.requests import ChatMessage, ChatRequest, Tool
-from streamkit.errors import ConfigError
 
 if TYPE_CHECKING:
     from streamkit.contract.stand import Stand
@@ -69,7 +79,7 @@ async def drive_thoughtful(stand: Stand) -> None:
 def judge_lifecycle(trace: Trace) -> Finding:
     """Say whether everything begins and ends once, in the order of the dialect."""
     said = told_in(trace)
-    unruly = said.unruly()
+    unruly, unsteady = said.unruly(), said.unsteady(dialect_in(trace))
     others = sorted({each.code for each in said.repairs})
     facts: dict[str, object] = {"records": len(said.records), "repairs": others}
     if fault := fault_of(trace, said):
@@ -78,6 +88,8 @@ def judge_lifecycle(trace: Trace) -> Finding:
         return Finding(
             holds=False, detail=f"the stream breaks its dialect's order: {'; '.join(unruly[:3])}", facts=facts
         )
+    if unsteady:
+        return Finding(holds=False, detail=f"the records do not hang together: {'; '.join(unsteady)}", facts=facts)
     if trace.exchange.problem:
         return Finding(holds=False, detail=trace.exchange.problem, facts=facts)
     return Finding(holds=True, detail="start, parts, finish and end came once each and in order", facts=facts)
@@ -135,56 +147,63 @@ def judge_truncated(trace: Trace) -> Finding:
     return Finding(holds=True, detail=f"the client can tell that the answer is not whole: it has {how}", facts=facts)
 
 
-LOOK: Final = Tool("look_up", "Looks something up.", {"type": "object", "properties": {"place": {"type": "string"}}})
-
 ARGUMENTS: Final = (
     '{"place":"Z\u00fcrich \U0001f989","say":"a \\"quoted\\" \\\\ word\\n","escaped":"\\ud83e\\udd89\\u00e9",'
     '"numbers":[0,-1,0.5,123456789],"deep":{"list":[{"a":[]},null,true]},"empty":""}'
 )
 """Arguments with everything in them that may not be cut: escapes, pairs of them, characters of several bytes."""
 
+CALLS: Final = (
+    ("call_1a2b3c4d5", LOOK.name, ARGUMENTS),
+    ("call_6e7f8g9h0", NOTE.name, '{"text":"\\u00fcber\\\\n [7]","place":"Rome"}'),
+)
+"""What is called: id, name and arguments."""
+
 
 AT_ONCE: Final = 16
 """How many of its pieces are written at once: it is records that cut the arguments, not writes."""
 
 
-def calls_tools(setting: Setting) -> bool:
-    """Whether both dialects have calls, and the client can offer tools."""
-    if not both_carry("tools")(setting):
-        return False
-    try:
-        get_dialect(setting.client_dialect)[0].request(
-            ChatRequest(messages=[ChatMessage("user", "?")], model="m", tools=[LOOK], max_tokens=1)
-        )
-    except ConfigError:
-        return False
-    return True
+def listed(names: list[str]) -> str:
+    """Return the first few of them, for people."""
+    shown = [name or "one without" for name in names[: len(CALLS) + 1]]
+    return ", ".join([*shown, *["..."] * (len(names) > len(shown))]) or "none"
 
 
 async def drive_arguments(stand: Stand) -> None:
-    """Have a call whose arguments come character by character, where the upstream's dialect can cut them."""
+    """Have two calls at once whose arguments come character by character, in turn, where the dialect can do so."""
+    setting = stand.setting
+    stand.trace.facts["has_ids"] = both_carry("tool-fragments")(setting)
     answer = stand.talk.answer()
-    begin = [answer.begin(), answer.write(PartStart(0, "tool", tool_id="call_1a2b3c4d5", tool_name=LOOK.name))]
-    pieces = [answer.write(ToolArgs(0, character)).data for character in ARGUMENTS]
+    starts = [PartStart(at, "tool", tool_id=one, tool_name=name) for at, (one, name, _) in enumerate(CALLS)]
+    begin = [answer.begin(), answer.write(*starts)]
+    turns = zip_longest(*(arguments for _, _, arguments in CALLS), fillvalue="")
+    pieces = [answer.write(ToolArgs(at, each)).data for turn in turns for at, each in enumerate(turn) if each]
     writes = [Part(b"".join(pieces[at : at + AT_ONCE])) for at in range(0, len(pieces), AT_ONCE)]
-    closing = answer.write(PartEnd(0), COUNTS, Finish("tool_calls"), End())
+    closing = answer.write(*(PartEnd(at) for at in range(len(CALLS))), COUNTS, Finish("tool_calls"), End())
     parts = [*begin, *writes, closing]
-    await answered(stand, [part for part in parts if part.data], stand.talk.request(tools=[LOOK]))
+    await answered(stand, [part for part in parts if part.data], stand.talk.request(tools=[LOOK, NOTE]))
 
 
 def judge_arguments(trace: Trace) -> Finding:
-    """Say whether the client has the same call."""
+    """Say whether the client has the same calls."""
     said = told_in(trace)
     calls = said.message.tool_calls
-    text = calls[0].text if calls else ""
-    facts: dict[str, object] = {"calls": len(calls), "arguments_bytes": len(text.encode())}
+    sizes = [len(call.text.encode()) for call in calls]
+    facts: dict[str, object] = {"calls": len(calls), "arguments_bytes": sizes}
     if fault := fault_of(trace, said):
         return Finding(holds=False, detail=fault, facts=facts)
-    if len(calls) != 1 or calls[0].tool_name != LOOK.name:
-        names = ", ".join(call.tool_name for call in calls) or "none"
-        return Finding(holds=False, detail=f"one call of {LOOK.name} was sent, and these came: {names}", facts=facts)
-    if calls[0].arguments != json.loads(ARGUMENTS):
-        detail = f"the arguments that came are not those that were sent in {len(ARGUMENTS)} pieces: {text[:200]}"
+    names = [name for _, name, _ in CALLS]
+    if (came := [call.tool_name for call in calls]) != names:
+        detail = f"{len(CALLS)} calls were sent, {listed(names)}, and {len(came)} came: {listed(came)}"
+        return Finding(holds=False, detail=detail, facts=facts)
+    for call, (_, name, arguments) in zip(calls, CALLS, strict=True):
+        if call.arguments != json.loads(arguments):
+            what = f"the arguments of {name} that came are not those that were sent in {len(arguments)} pieces"
+            return Finding(holds=False, detail=f"{what}: {call.text[:200]}", facts=facts)
+    ids = [call_id for call_id, _, _ in CALLS]
+    if trace.facts.get("has_ids") and (came := [call.tool_id for call in calls]) != ids:
+        detail = f"the calls were sent as {listed(ids)}, and came as {listed(came)}"
         return Finding(holds=False, detail=detail, facts=facts)
     words = client_row(trace).encoder.finish_words
     finish = said.finish or Finish("other", "none")
@@ -192,9 +211,9 @@ def judge_arguments(trace: Trace) -> Finding:
     is_plain_stop = words.get("stop") == finish.raw_reason != words.get("tool_calls")
     if finish.reason != "tool_calls" or is_plain_stop:
         reason = finish.raw_reason or finish.reason
-        detail = f"the call came, but the reason to stop is told as {reason!r}: clients do not run it"
+        detail = f"the calls came, but the reason to stop is told as {reason!r}: clients do not run them"
         return Finding(holds=False, detail=detail, facts=facts)
-    return Finding(holds=True, detail=f"the call came whole, from {len(ARGUMENTS)} pieces", facts=facts)
+    return Finding(holds=True, detail="two calls came whole, from pieces of a character each", facts=facts)
 
 
 ANY_BUT_A_LIE: Final = frozenset({Ending.COMPLETE, Ending.VISIBLE, Ending.RESET})
@@ -211,7 +230,7 @@ CASES: Final[tuple[Case, ...]] = (
     Case(
         id="llm.lifecycle.once",
         levels=levels(None, "must"),
-        rule="Start, each part, the reason to stop and the end come once and in the dialect's order.",
+        rule="Start, each part, the reason to stop and the end come once, in the dialect's order, and of one answer.",
         bugs=("songquanpeng/one-api#1628", "mnfst/llm-gateway#2072"),
         drive=drive_thoughtful,
         judge=judge_lifecycle,
@@ -229,8 +248,11 @@ CASES: Final[tuple[Case, ...]] = (
     Case(
         id="llm.tool-args-split",
         levels=levels(None, "must"),
-        rule="The arguments of a call are the same wherever the upstream cuts them, inside escapes too.",
-        bugs=("cnighswonger/claude-code-cache-fix#365", "farion1231/cc-switch#1923"),
+        rule="Calls keep names, ids and arguments wherever the upstream cuts them, and also where two come in turn.",
+        bugs=(
+            *("cnighswonger/claude-code-cache-fix#365", "farion1231/cc-switch#1923"),
+            *("mcowger/plexus#691", "praxis-proxy/ai#266"),
+        ),
         drive=drive_arguments,
         judge=judge_arguments,
         applies=calls_tools,
@@ -246,5 +268,6 @@ CASES: Final[tuple[Case, ...]] = (
         group="last",
         applies=lambda setting: "error" in get_dialect(setting.upstream_dialect)[0].carries,
     ),
+    *FLUSH,
     *ERRORS,
 )

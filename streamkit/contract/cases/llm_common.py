@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from streamkit.contract.content import Asked, Part
 from streamkit.contract.setting import Setting
@@ -11,12 +11,29 @@ from streamkit.contract.told import Told, told
 from streamkit.contract.trace import Exchanged, Trace
 from streamkit.dialects.dialect import Dialect, Feature
 from streamkit.dialects.registry import get_dialect
+from streamkit.dialects.requests import ChatMessage, ChatRequest, Tool
+from streamkit.errors import ConfigError
 
 if TYPE_CHECKING:
     from streamkit.contract.stand import Stand
     from streamkit.contract.upstream_end import UpstreamEnd
 
-__all__ = ["answered", "both_carry", "client_row", "fault_of", "is_whole", "told_in"]
+__all__ = [
+    "LOOK",
+    "NOTE",
+    "answered",
+    "both_carry",
+    "calls_tools",
+    "client_row",
+    "dialect_in",
+    "fault_of",
+    "is_whole",
+    "told_in",
+]
+
+LOOK: Final = Tool("look_up", "Looks something up.", {"type": "object", "properties": {"place": {"type": "string"}}})
+
+NOTE: Final = Tool("note", "Keeps a text.", {"type": "object", "properties": {"text": {"type": "string"}}})
 
 
 def both_carry(*features: Feature) -> Callable[[Setting], bool]:
@@ -27,6 +44,19 @@ def both_carry(*features: Feature) -> Callable[[Setting], bool]:
         return all(row.carries.issuperset(features) for row in rows)
 
     return applies
+
+
+def calls_tools(setting: Setting) -> bool:
+    """Whether both dialects have calls, and the client can offer tools."""
+    if not both_carry("tools")(setting):
+        return False
+    try:
+        get_dialect(setting.client_dialect)[0].request(
+            ChatRequest(messages=[ChatMessage("user", "?")], model="m", tools=[LOOK], max_tokens=1)
+        )
+    except ConfigError:
+        return False
+    return True
 
 
 async def answered(stand: Stand, parts: Sequence[Part], asked: Asked | None = None) -> None:

@@ -52,6 +52,10 @@ def judge_midstream(trace: Trace) -> Finding:
     if exchanged.units < exchanged.expected_units:
         detail = f"only {exchanged.units} of the {exchanged.expected_units} bytes of text before the error came"
         return Finding(holds=False, detail=detail, facts=facts)
+    if error is not None and MESSAGE not in error.message:
+        said_instead = f"{error.message[:200]!r} instead of {MESSAGE!r}"
+        detail = f"the client was told of an error, and not of which one: {said_instead}"
+        return Finding(holds=False, detail=detail, facts=facts)
     if error is not None:
         return Finding(holds=True, detail=f"the client was told of the error: {error.message[:200]}", facts=facts)
     if said.has_end:
@@ -161,7 +165,7 @@ CASES: Final[tuple[Case, ...]] = (
     Case(
         id="llm.error.midstream",
         levels=levels(None, "must"),
-        rule="A failure in the middle of an answer reaches the client as an error of its dialect, never as its end.",
+        rule="A failure in mid-answer reaches the client as an error of its dialect and in its words, never as an end.",
         bugs=("open-webui/open-webui#29628", "Oaklight/llm-rosetta#481", "mozilla-ai/any-llm#847"),
         drive=drive_midstream,
         judge=judge_midstream,

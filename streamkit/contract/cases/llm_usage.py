@@ -14,7 +14,7 @@ from streamkit.contract.content import Part
 from streamkit.contract.setting import Setting
 from streamkit.contract.trace import Trace
 from streamkit.contract.verdicts import Finding
-from streamkit.dialects.events import Usage
+from streamkit.dialects.events import End, Finish, PartEnd, Usage
 
 if TYPE_CHECKING:
     from streamkit.contract.stand import Stand
@@ -58,7 +58,12 @@ def drive_shape(shape: str) -> Drive:
 
     async def drive(stand: Stand) -> None:
         talk = stand.talk
-        head = {"id": "answer-1", "object": "chat.completion.chunk", "created": 1_767_225_600, "model": talk.model}
+        head = {
+            "id": f"answer-{talk.token}",
+            "object": "chat.completion.chunk",
+            "created": 1_767_225_600,
+            "model": talk.model,
+        }
         parts = talk.parts(TOKENS, closed=False)
         parts += [Part(b"data: %b\n\n" % encode_value({**head, **chunk})) for chunk in SHAPES[shape]]
         await answered(stand, [*parts, Part(b"data: [DONE]\n\n")])
@@ -81,10 +86,40 @@ def judge_usage(trace: Trace) -> Finding:
     if client_row(trace).name in {"openai-chat", "openai-completions"}:
         counted = sum(1 for record in said.records if isinstance(record, dict) and record.get("usage"))
         facts["chunks"] = counted
+        totals = [total for total in map(_total_in, said.records) if total not in {None, INPUT + OUTPUT}]
+        if totals:
+            detail = f"{totals[0]} tokens were told in total, and {INPUT + OUTPUT} were sent"
+            return Finding(holds=False, detail=detail, facts=facts)
         if counted > 1:
             detail = f"the token counts came in {counted} chunks: clients that add them up count {counted} answers"
             return Finding(holds=False, detail=detail, facts=facts)
     return Finding(holds=True, detail=f"the token counts reached the client: {INPUT} and {OUTPUT}", facts=facts)
+
+
+def _total_in(record: object) -> object:
+    """Return the sum that a record of OpenAI's gives beside the counts; None where it gives none."""
+    usage = record.get("usage") if isinstance(record, dict) else None
+    return usage.get("total_tokens") if isinstance(usage, dict) else None
+
+
+async def drive_none(stand: Stand) -> None:
+    """Have an answer without counts."""
+    answer = stand.talk.answer()
+    parts = stand.talk.parts_of(stand.talk.tokens(TOKENS), answer, closed=False)
+    await answered(stand, [*parts, answer.write(PartEnd(0), Finish("stop"), End())])
+
+
+def judge_none(trace: Trace) -> Finding:
+    """Say whether the client is told of counts that nobody counted. A zero that a dialect insists on is none."""
+    said = told_in(trace)
+    usage = said.message.usage
+    facts: dict[str, object] = {"input_tokens": usage.input_total, "output_tokens": usage.output_total}
+    if fault := fault_of(trace, said):
+        return Finding(holds=False, detail=fault, facts=facts)
+    if usage.input_total is None and usage.output_total is None:
+        return Finding(holds=True, detail="the upstream counted no tokens, and the client is told of none", facts=facts)
+    detail = f"the upstream counted no tokens, and the client was told {usage.input_total} and {usage.output_total}"
+    return Finding(holds=False, detail=f"{detail}: it cannot tell them from true ones", facts=facts)
 
 
 def has_shapes(setting: Setting) -> bool:
@@ -115,6 +150,15 @@ CASES: Final = (
         bugs=("Portkey-AI/gateway#1338", "BerriAI/litellm#17136", "ollama/ollama#4448"),
         drive=drive_own,
         judge=judge_usage,
+        applies=both_carry("usage"),
+    ),
+    Case(
+        id="llm.usage.none",
+        levels=levels(None, "must"),
+        rule="Where the upstream counts no tokens, the client is told of none: made-up counts look like true ones.",
+        bugs=("pattern-zones-co/koine#41",),
+        drive=drive_none,
+        judge=judge_none,
         applies=both_carry("usage"),
     ),
     *(

@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Final, Literal
 
 from streamkit.contract.case import Case, levels
+from streamkit.contract.cases.req_body import BODY, differs
 from streamkit.contract.trace import Head, Pairs, Trace
 from streamkit.contract.verdicts import Ending, Finding
 from streamkit.http.wire import chunk, last_chunk
@@ -113,9 +114,7 @@ async def taken(stand: Stand, up: UpstreamEnd, asked: Asked) -> str:
     """Read the rest of a request, and say what is wrong with it."""
     body = await up.read_body(stand.limit_s)
     if stand.setting.by_bytes:
-        if body == asked.body:
-            return ""
-        return f"{up.exchanged.request_body_bytes} bytes came of a body of {len(asked.body)}, or they differ"
+        return differs(asked.body, body)
     lost = [number for number in range(1, len(PADDINGS) + 1) if mark_of(number).encode() not in body]
     return f"of the message's {len(PADDINGS)} pieces {len(lost)} were lost" if lost else ""
 
@@ -332,6 +331,7 @@ CASES: Final[tuple[Case, ...]] = (
         judge=judge_duplex,
         endings=frozenset(),
     ),
+    BODY,
     Case(
         id="req.head",
         levels=levels("must", None),

@@ -25,7 +25,7 @@ BUDGET_S: Final = 240.0
 
 async def holds(stand: Stand, case: Case) -> tuple[bool, str]:
     """Run a case with a trace of its own, and return whether it holds, and what it found."""
-    stand.trace = Trace()
+    stand.trace = Trace(given=stand.trace.given)
     await case.drive(stand)
     await stand.aclose()
     found = case.judge(stand.trace)

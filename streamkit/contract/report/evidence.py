@@ -13,7 +13,7 @@ from typing import Final
 import msgspec
 
 from streamkit.contract.report.secrets import Veil
-from streamkit.contract.trace import Event, Exchanged, Head, Trace
+from streamkit.contract.trace import Event, Exchanged, Head, Piece, Trace
 
 __all__ = ["Evidence", "ExchangeLog", "HeadLog", "LogEntry", "PieceLog", "evidence_of", "kept", "one_line", "visible"]
 
@@ -65,6 +65,7 @@ class PieceLog(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         number: from 1.
         sent_us, came_us: when the kernel took it from the upstream, and when the client had it; null where never.
         mark: what was different about it, empty for nothing.
+        first_us, first_units: when the client had the first of it and how much, where it did not come at once.
     """
 
     number: int
@@ -72,6 +73,8 @@ class PieceLog(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     sent_us: float | None
     came_us: float | None
     mark: str = ""
+    first_us: float | None = None
+    first_units: int = 0
 
 
 class ExchangeLog(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -229,6 +232,11 @@ def _heads(heads: Sequence[Head], clock: _Clock, veil: Veil) -> list[HeadLog]:
     return [shown for head in heads[:MAX_EXCHANGES] if (shown := _head(head, clock, veil)) is not None]
 
 
+def _sent_ns(piece: Piece) -> int:
+    """Return when a piece was sent: not behind its arrival, which may be seen before the call that sends it returns."""
+    return min(piece.sent_ns, piece.came_ns) if piece.came_ns else piece.sent_ns
+
+
 def _exchange(exchanged: Exchanged, clock: _Clock, veil: Veil, max_pieces: int, excerpt_chars: int) -> ExchangeLog:
     pieces = exchanged.pieces
     odd = [at for at, piece in enumerate(pieces) if not piece.came_ns][:1]
@@ -244,9 +252,11 @@ def _exchange(exchanged: Exchanged, clock: _Clock, veil: Veil, max_pieces: int, 
             PieceLog(
                 at + 1,
                 pieces[at].size_bytes,
-                clock.us_or_none(pieces[at].sent_ns),
+                clock.us_or_none(_sent_ns(pieces[at])),
                 clock.us_or_none(pieces[at].came_ns),
                 pieces[at].mark,
+                clock.us_or_none(pieces[at].first_ns),
+                pieces[at].first_units,
             )
             for at in chosen
         ],

@@ -34,7 +34,7 @@ from streamkit.contract.results import Report, Result
 from streamkit.contract.verdicts import PROFILES, Verdict
 from streamkit.errors import ConfigError
 
-__all__ = ["Comparison", "Expected", "compare", "expected_lines", "is_failing", "parse_expected"]
+__all__ = ["Comparison", "Expected", "compare", "expected_lines", "is_failing", "parse_expected", "unknown_ids"]
 
 ID: Final = re.compile(r"[a-z0-9]+(?:[.-][a-z0-9]+)+")
 LINE: Final = re.compile(r"\s*(?:- +)?(?P<entry>[^#\s][^#]*?)?\s*(?:#\s*(?P<reason>.*?)\s*)?")
@@ -144,8 +144,14 @@ def compare(
         known={each.id: wanted[each.id].reason for each in failing if each.id in wanted and each.id in ids},
         new=tuple(each for each in failing if each.id not in wanted or each.id not in ids),
         stale=tuple(case_id for case_id in wanted if case_id in ids & ran and case_id not in excused),
-        unknown=tuple(dict.fromkeys(each.id for each in entries if each.id not in ids)),
+        unknown=unknown_ids(entries, ids),
     )
+
+
+def unknown_ids(expected: Iterable[Expected], suite: Collection[str] | None = None) -> tuple[str, ...]:
+    """Return the ids that are listed and that no case has, of those in `suite`: by default all there are."""
+    ids = {case.id for case in CASES} if suite is None else suite
+    return tuple(dict.fromkeys(each.id for each in expected if each.id not in ids))
 
 
 def is_failing(verdict: Verdict, *, strict: bool = False) -> bool:

@@ -2,7 +2,8 @@
 
 On a terminal each finished case is printed with its verdict in colour, and below stands what runs now, for how long,
 and how many cases there are of each verdict. Anywhere else a line is printed for each case as it finishes, in the form
-of `text.plain_line`. `NO_COLOR` takes the colours away, `TERM=dumb` the live table. rich is loaded for the table alone.
+of `text.plain_line`; what is not run for one reason is one line, at the end. `NO_COLOR` takes the colours away, and
+`TERM=dumb` the live table. rich is loaded for the table alone.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import time
 from collections import Counter
 from typing import TYPE_CHECKING, Final, Self, TextIO
 
-from streamkit.contract.report.text import counts_of, plain_line
+from streamkit.contract.report.text import counts_of, not_run_line, plain_line
 from streamkit.contract.results import Result
 from streamkit.contract.verdicts import Verdict
 
@@ -65,6 +66,7 @@ class Progress:
         self.total = total
         self._running: dict[str, float] = {}
         self._counts: Counter[Verdict] = Counter()
+        self._not_run: dict[str, list[Result]] = {}
         self._began_s = time.monotonic()
         self.is_live = _can_be_live(self._stream) if is_live is None else is_live
         self._live: Live | None = self._open() if self.is_live else None
@@ -83,20 +85,29 @@ class Progress:
         """Show what was found about a case."""
         self._running.pop(result.id, None)
         self._counts[result.verdict] += 1
-        line = plain_line(result)
+        if result.verdict is Verdict.DEPENDENCY_FAILED:
+            self._not_run.setdefault(result.detail, []).append(result)
+        else:
+            self._print(result.verdict, plain_line(result))
+
+    def _print(self, verdict: Verdict, line: str) -> None:
         if self._live is None:
             print(line, file=self._stream, flush=True)
             return
         from rich.text import Text
 
         _, case_id, detail = ([*line.split("  ", 2), "", ""])[:3]
-        shown = Text(f"{result.verdict:{VERDICT_WIDTH}}", style=STYLES[result.verdict])
+        shown = Text(f"{verdict:{VERDICT_WIDTH}}", style=_styled(STYLES[verdict]))
         shown.append(f"  {case_id:<{ID_WIDTH}}  ", style="default")
-        shown.append(detail, style="default" if result.verdict in LOUD else "bright_black")
+        shown.append(detail, style="default" if verdict in LOUD else _styled("bright_black"))
         self._live.console.print(shown)
 
     def close(self) -> None:
-        """End the live table; may be called again."""
+        """Say what was not run, and end the live table; may be called again."""
+        not_run, self._not_run = self._not_run, {}
+        for detail, results in not_run.items():
+            line = plain_line(results[0]) if len(results) == 1 else not_run_line(len(results), detail)
+            self._print(Verdict.DEPENDENCY_FAILED, line)
         if self._live is not None:
             live, self._live = self._live, None
             live.stop()
@@ -136,9 +147,14 @@ class _Now:
         from rich.text import Text
 
         first, *rest = self._progress.lines()
-        yield Text(first, style="bold", no_wrap=True, overflow="ellipsis")
+        yield Text(first, style=_styled("bold"), no_wrap=True, overflow="ellipsis")
         for line in rest[: max(0, options.size.height - 2)]:
-            yield Text(line, style="bright_black", no_wrap=True, overflow="ellipsis")
+            yield Text(line, style=_styled("bright_black"), no_wrap=True, overflow="ellipsis")
+
+
+def _styled(style: str) -> str:
+    """Return a style where any is wanted: without colours nothing is bold either."""
+    return "default" if os.environ.get("NO_COLOR") else style
 
 
 def _can_be_live(stream: TextIO) -> bool:

@@ -10,7 +10,7 @@ from streamkit.contract.results import Report, Result
 from streamkit.contract.verdicts import Verdict
 from streamkit.http.redact import redacted_target
 
-__all__ = ["counts_of", "name_of", "plain_line", "summary_lines"]
+__all__ = ["counts_of", "name_of", "not_run_line", "plain_line", "summary_lines"]
 
 REPEATED: Final = (Verdict.FAILED, Verdict.HARNESS_ERROR)
 """What stands in the summary once more; the lines of cases may be far above it."""
@@ -22,6 +22,11 @@ def plain_line(result: Result) -> str:
     """Return `VERDICT  id  detail`: two spaces between them, no line end, nothing that a terminal would obey."""
     detail = " ".join(Veil(result.trace).text(result.detail).split())
     return f"{result.verdict}  {one_line(result.id, MAX_LINE_CHARS)}  {one_line(detail, MAX_LINE_CHARS)}"
+
+
+def not_run_line(count: int, why: str) -> str:
+    """Return the line for so many cases that were not run for the same reason."""
+    return f"{Verdict.DEPENDENCY_FAILED}  {count} cases  {one_line(' '.join(why.split()), MAX_LINE_CHARS)}"
 
 
 def summary_lines(report: Report) -> list[str]:

@@ -178,11 +178,16 @@ def _add_exchange(
         if piece.came_us is not None:
             arrivals.setdefault(piece.came_us, []).append(piece)
             used.add(piece.came_us)
-    ends = {at: _arrival(picture, at, pieces) for at, pieces in arrivals.items()}
+    begun = {piece.first_us: piece for piece in exchange.pieces if not _is_torn(piece, limits)}
+    ends = {at: _arrival(picture, at, pieces, limits, begun.get(at)) for at, pieces in arrivals.items()}
     for piece in exchange.pieces:
         if piece.sent_us is None:
             continue
         start = picture.add(piece.sent_us, "upstream", f"#{piece.number} {piece.size_bytes} B", extra=piece.mark)
+        if piece.first_us is not None and _is_torn(piece, limits):
+            used.add(piece.first_us)
+            first = picture.add(piece.first_us, "client", f"#{piece.number}, its first {piece.first_units}")
+            picture.link(start, first, "late" if _crosses(piece.sent_us, piece.first_us, limits) else "ok")
         if piece.came_us is None:
             if exchange.client_left_us is None or piece.sent_us < exchange.client_left_us:
                 picture.link(start, None, "plain" if piece.mark else lost)
@@ -337,12 +342,32 @@ def _status(line: str) -> str:
     return ([*line.split(" ", 2), "", ""])[1]
 
 
-def _arrival(picture: Picture, at_us: float, pieces: list[PieceLog]) -> Point:
-    size_bytes = sum(piece.size_bytes for piece in pieces)
-    first, last = pieces[0].number, pieces[-1].number
-    if first == last:
-        return picture.add(at_us, "client", f"#{first} {size_bytes} B")
-    return picture.add(at_us, "client", f"#{first}..{last} {size_bytes} B", extra="at once")
+def _is_torn(piece: PieceLog, limits: list[float]) -> bool:
+    """Tell whether a part of a piece came in time, and the rest late or never: what a buffer makes of it."""
+    first_us, came_us = piece.first_us, piece.came_us
+    return first_us is not None and (came_us is None or _crosses(first_us, came_us, limits))
+
+
+def _arrival(
+    picture: Picture, at_us: float, pieces: list[PieceLog], limits: list[float], begun: PieceLog | None
+) -> Point:
+    """Add a point for what has come whole by then: of the first of it a part may have been there before.
+
+    Args:
+        picture: where to.
+        at_us: when.
+        pieces: which.
+        limits: when something had not come in time.
+        begun: of which piece a part came with them.
+    """
+    rest, whole = ([pieces[0]], pieces[1:]) if _is_torn(pieces[0], limits) else ([], pieces)
+    labels = [f"the rest of #{piece.number}" for piece in rest]
+    if whole:
+        size_bytes = sum(piece.size_bytes for piece in whole)
+        first, last = whole[0].number, whole[-1].number
+        labels.append(f"#{first} {size_bytes} B" if first == last else f"#{first}..{last} {size_bytes} B")
+    labels += [f"{begun.first_units} of #{begun.number}"] if begun else []
+    return picture.add(at_us, "client", ", ".join(labels), extra="at once" if len(labels) + len(pieces) > 2 else "")
 
 
 def _told(evidence: Evidence, picture: Picture) -> str:

@@ -237,7 +237,8 @@ class WithoutDone(Same):
 
 @mutant(
     WHOLE_EVENTS
-    | cases("flush.sse.cl", "bytes.{event-split,event-merge,order.seq,slow-client}", "limit.events.1e5", "bp.resume")
+    | cases("flush.sse.{cl,post}", "bytes.{event-split,event-merge,order.seq,slow-client}")
+    | cases("limit.events.1e5", "bp.resume")
 )
 class Doubled(OfEvents):
     """Sends every 50th event twice, as one that resumes a stream from a wrong place."""

@@ -89,7 +89,7 @@ class HopByHop(Relay):
         return [*kept, *(each for each in super().headers(head, framing) if each[0].lower() in OF_THIS_HOP)]
 
 
-@mutant(non_strict=cases("limit.head.{16k,32k}", "req.large-head"))
+@mutant(cases("limit.head.{16k,32k}"), cases("req.large-head"))
 class SmallHeads(Relay):
     """Takes no head of more than 8 KiB, in either direction."""
 
@@ -183,7 +183,24 @@ class BodyFirst(Relay):
         await at.upstream.send(last_of(at.asked.framing, at.asked.trailers))
 
 
-@mutant(SAME_CONNECTION, is_slow=True)
+@mutant(cases("req.body"))
+class ShortRequest(Relay):
+    """Passes on 64 KiB of a request's body, and loses the rest."""
+
+    def request_head(self, at: At) -> Head:
+        return Head(super().request_head(at).line, self.headers(at.request, "chunked"))
+
+    async def ask(self, at: At) -> None:
+        await at.upstream.send(self.request_head(at).encode())
+        left = 64 << 10
+        while data := await at.asked.receive():
+            if left:
+                await at.upstream.send(framed("chunked", data[:left]))
+            left = max(0, left - len(data))
+        await at.upstream.send(last_of("chunked", at.asked.trailers))
+
+
+@mutant(SAME_CONNECTION | cases("end.abort.rst"), is_slow=True)
 class FirstsRest(Relay):
     """Keeps one buffer for a connection, and begins the second answer with the end of the first."""
 

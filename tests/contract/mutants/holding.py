@@ -238,7 +238,7 @@ class OnlyPost(Relay):
         return Held() if at.request.method == "GET" else Same()
 
 
-@mutant(cases("flush.sse.close", "flush.text.close", "flush.mixed.close"))
+@mutant(cases("flush.sse.close", "flush.text.close", "flush.mixed.close", "bp.absorb"))
 class OnlyChunked(Relay):
     """Collects answers that end with the connection."""
 
@@ -246,7 +246,7 @@ class OnlyChunked(Relay):
         return Held() if at.framing == "close" else Same()
 
 
-@mutant(cases("flush.sse.cl"), cases("flush.text.cl"), is_slow=True)
+@mutant(cases("flush.sse.cl", "bp.absorb"), cases("flush.text.cl"), is_slow=True)
 class KnownLength(Relay):
     """Collects answers that have a Content-Length: they are no streams, are they."""
 

@@ -54,7 +54,7 @@ class OnlyStreams(Relay):
     """Watches the clients of streams only: an answer in one piece is not worth it."""
 
     async def watch(self, at: At) -> None:
-        if b'"stream":true' in self.bodies.get(at, b"").replace(b" ", b""):
+        if at.request.method == "GET" or b'"stream":true' in self.bodies.get(at, b"").replace(b" ", b""):
             await super().watch(at)
 
     async def ask(self, at: At) -> None:

@@ -80,8 +80,9 @@ class Relay:
         except Gone:
             pass
         finally:
-            await self.close(upstream)
-            await self.close(client)
+            with trio.move_on_after(1, shield=True):
+                await self.close(upstream)
+                await self.close(client)
 
     def is_fresh(self, upstream: Link) -> bool:
         """Tell whether another request may be sent on this connection."""

@@ -51,7 +51,7 @@ ENDS: Final = cases(
     "hdr.{content-type,request-id,retry-after,ratelimit,cache-control,set-cookie,no-content-length}",
     "trailer.survive",
     "interim.{100,103}",
-    "req.{head,expect}",
+    "req.{body,head,expect}",
     "conn.{reuse,close-race}",
 )
 """An answer of the dialect, to its end: several events in one piece, the last of them `[DONE]`; lines end with LF."""
@@ -60,7 +60,6 @@ ENDS_SHOULD: Final = cases(
     "flush.head",
     "flush.head.get",
     "limit.line.{1m,2m}",
-    "limit.head.{8k,16k,32k}",
     "hdr.hop.{request,response}",
     "req.{stream,large-head}",
 )
