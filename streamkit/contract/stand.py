@@ -72,8 +72,8 @@ class Stand(Ends):
             was_sent = await self._came(client, piece, limit_s)
             if not was_sent:
                 await client.until(piece.units, max(limit_s, self.limit_s))
-            if not piece.sent_ns:
-                nursery.cancel_scope.cancel()
+            if client.exchanged.client_end or client.meter.units < piece.units:
+                nursery.cancel_scope.cancel()  # nobody waits any more for what was not taken yet
         return client.meter.units >= piece.units
 
     async def _came(self, client: ClientEnd, piece: Piece, limit_s: float) -> bool:

@@ -44,6 +44,7 @@ ENDS: Final = cases(
     "bytes.{utf8-split,event-split,event-merge,bom,unicode-newlines,multiline-data,empty-data,id-retry}",
     "bytes.{order.seq,slow-client}",
     "limit.line.{64k,128k,512k}",
+    "limit.head.{8k,16k,32k}",
     "limit.events.1e5",
     "cancel.then-next",
     "end.clean.{chunked,close,cl}",
