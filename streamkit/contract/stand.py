@@ -156,10 +156,12 @@ class Stand(Ends):
         """Wait until a number has grown and stopped to, for so long at most. It only makes a case's situation surer."""
         with trio.move_on_after(within_s):
             last, still = 0, 0
-            while still < SETTLED:
+            while True:
                 await trio.sleep(SETTLING_S)
                 now = count()
                 last, still = now, still + 1 if now and now == last else 0
+                if still == SETTLED:
+                    break
 
     async def together(self, *tasks: Callable[[], Awaitable[object]]) -> None:
         """Do all of this at the same time."""
