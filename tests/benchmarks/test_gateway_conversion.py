@@ -19,7 +19,7 @@ from benchmarks.measure import Unavailable
 from benchmarks.mock.servers import Server
 from tests.benchmarks.stand_ins import LATE, LIMIT_S, TINY, absent, against, failing, sending
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="epoll and /proc")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="epoll and /proc")]
 
 
 def as_converter(*lines: str) -> Launcher:

@@ -30,7 +30,7 @@ from benchmarks.mock.servers import Server
 from benchmarks.report import Row
 from tests.benchmarks.stand_ins import DEAF, LATE, LEAKY, LIMIT_S, LOSING, SLOW, TINY, absent, against, failing
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="epoll and /proc")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="epoll and /proc")]
 
 
 def beside(ours: Launcher, **peers: Launcher) -> Contenders:

@@ -31,7 +31,7 @@ TINY = Effort(size=0.02, rounds=1)
 MS = 1_000_000
 RIGHT = Contenders(ours=control)
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="epoll and /proc")
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="epoll and /proc")]
 
 
 def wrong(**changes: Any) -> Contenders:  # noqa: ANN401 - the fields of Asked
