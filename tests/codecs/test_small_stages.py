@@ -202,6 +202,7 @@ def peak_bytes(work: Callable[[], object]) -> int:
     ],
     ids=["accumulator", "text", "short data lines", "empty data lines"],
 )
+@pytest.mark.slow
 def test_what_is_held_in_many_small_pieces_takes_little_more_than_its_size(
     make: Callable[[], Stage[Any, Any]], piece: bytes | str, times: int
 ) -> None:

@@ -153,6 +153,7 @@ async def test_what_nobody_reads_stops_the_upstream_and_loses_nothing() -> None:
         assert await status_of(place, stream_id) == 410  # whose beginning is not kept any more
 
 
+@pytest.mark.slow
 async def test_the_slower_of_two_readers_is_waited_for_as_long_as_it_moves(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
@@ -189,6 +190,7 @@ async def test_what_a_reader_has_not_acknowledged_is_kept(autojump_clock: trio.t
         assert text_of(await place.read(stream_id)).count("x") == WORDS
 
 
+@pytest.mark.slow
 async def test_a_reader_is_handed_no_more_at_once_than_a_slice() -> None:
     async with in_memory({"say": "x" * 400_000}, pipe_bytes=1000) as place:
         stream_id = await place.post()

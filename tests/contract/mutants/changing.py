@@ -294,6 +294,7 @@ class First(Same):
     | cases("flush.sse.{cl,crlf}", "bytes.{utf8-split,event-split,crlf,cr,bom,unicode-newlines,comment,multiline-data}")
     | cases("bytes.{no-final-newline,empty-data,id-retry,slow-client}", "bp.resume"),
     cases("limit.line.{1m,2m}"),
+    is_slow=True,
 )
 class WholeOnly(OfEvents):
     """Drops an event that has not come whole, in one read, without a word."""
@@ -309,7 +310,7 @@ class Whole(Same):
         return data[: data.rfind(b"\n\n") + 2] if b"\n\n" in data else b""
 
 
-@mutant(WHOLE_EVENTS | cases("bytes.no-final-newline"))
+@mutant(WHOLE_EVENTS | cases("bytes.no-final-newline"), is_slow=True)
 class NoUnfinished(OfEvents):
     """Drops a last event that has no blank line behind it, as a parser has to and a proxy may not."""
 

@@ -64,7 +64,7 @@ class Threshold(Held):
         return len(self.held) if len(self.held) >= self.size else 0
 
 
-@mutant(HELD, cases("flush.text.cl"))
+@mutant(HELD, cases("flush.text.cl"), is_slow=True)
 class Buffer4K(Relay):
     """Writes through a buffer of 4 KiB that nobody flushes."""
 
@@ -230,7 +230,7 @@ class OnlyEventStream(Relay):
         return Same() if media_type(response) == "text/event-stream" else Held()
 
 
-@mutant(cases("flush.sse.get"))
+@mutant(cases("flush.sse.get"), is_slow=True)
 class OnlyPost(Relay):
     """Streams answers to POST, and collects those to GET."""
 
@@ -238,7 +238,7 @@ class OnlyPost(Relay):
         return Held() if at.request.method == "GET" else Same()
 
 
-@mutant(cases("flush.sse.close", "flush.text.close", "flush.mixed.close", "bp.absorb"))
+@mutant(cases("flush.sse.close", "flush.text.close", "flush.mixed.close", "bp.absorb"), is_slow=True)
 class OnlyChunked(Relay):
     """Collects answers that end with the connection."""
 
@@ -254,7 +254,7 @@ class KnownLength(Relay):
         return Held() if at.framing == "length" else Same()
 
 
-@mutant(cases("flush.mixed.{chunked,close}"))
+@mutant(cases("flush.mixed.{chunked,close}"), is_slow=True)
 class FirstBuffer(Relay):
     """Streams what fits one buffer of 4 KiB, and holds the rest of what does not, as nginx does by default."""
 

@@ -77,7 +77,7 @@ class Relay:
                 if at.response is None or not at.response.keeps_alive:
                     await self.close(upstream)
                     upstream = None
-        except Gone:
+        except (Gone, OSError):  # an upstream that cannot be connected to, too
             pass
         finally:
             with trio.move_on_after(1, shield=True):
