@@ -1,4 +1,4 @@
-"""`python -m benchmarks codecs`, `contract`, `convert`, `forwarding`, `gateway` and `mock`."""
+"""`python -m benchmarks bench`, `codecs`, `contract`, `convert`, `forwarding`, `gateway` and `mock`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from pathlib import Path
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     from benchmarks import contract, convert
+    from benchmarks.bench import question as bench
     from benchmarks.codecs import QUESTIONS
     from benchmarks.gateway import question as gateway
     from benchmarks.mock import question as mock
@@ -21,9 +22,14 @@ def parser() -> argparse.ArgumentParser:
     codecs = commands.add_parser("codecs", help="speed: codecs, filters, pipelines, against their peers")
     converts = commands.add_parser("convert", help="speed: from one dialect to another")
     mocks = commands.add_parser("mock", help="speed, pace and weight of the mock server, beside a minimal one")
-    gateways = commands.add_parser("gateway", help="delay, conversion, speed, leaving and memory of the gateway")
+    gateways = commands.add_parser(
+        "gateway", help="delay, conversion, speed, leaving, memory and watching of the gateway"
+    )
     contracts = commands.add_parser("contract", help="speed: the contract's suite, and one case of it")
+    benches = commands.add_parser("bench", help="error and speed of the bench, against a server that stamps its writes")
+    benches.add_argument("--peers", action="store_true", help="aiperf and guidellm too, where they are installed")
     tables = (
+        (benches, list(bench.QUESTIONS)),
         (codecs, list(QUESTIONS)),
         (converts, list(convert.QUESTIONS)),
         (mocks, list(mock.QUESTIONS)),
@@ -41,7 +47,7 @@ def parser() -> argparse.ArgumentParser:
     forwarding.add_argument(
         "--bound", type=float, default=5, metavar="SECONDS", help="when a piece is held (default 5)"
     )
-    for command in (codecs, contracts, converts, mocks, gateways, forwarding):
+    for command in (benches, codecs, contracts, converts, mocks, gateways, forwarding):
         command.add_argument("--json", type=Path, metavar="FILE", help="write the run there too")
         command.add_argument("--seed", type=int, default=1, help="what all inputs are drawn from (default 1)")
     return main
@@ -50,6 +56,17 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; return its exit status."""
     options = parser().parse_args(arguments)
+    if options.command == "bench":
+        from benchmarks.bench import question as bench
+
+        effort = replace(bench.QUICK if options.quick else bench.FULL, seed=options.seed)
+        return bench.run(
+            options.only or list(bench.QUESTIONS),
+            effort=effort,
+            json_file=options.json,
+            strict=options.strict,
+            with_peers=options.peers,
+        )
     if options.command in {"mock", "gateway"}:
         from benchmarks.gateway import question as gateway
         from benchmarks.mock import question as mock

@@ -11,7 +11,6 @@ Settings are keywords in the grammar of `mockserver.config.grammar`, with `_` fo
 from __future__ import annotations
 
 import ssl
-import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import Future
 from contextlib import asynccontextmanager, contextmanager
@@ -26,6 +25,7 @@ from mockserver.config.files import reader
 from mockserver.config.grammar import apply_layer, pairs_of
 from mockserver.journal import Journal
 from streamkit.http.background import background
+from streamkit.http.in_thread import in_thread
 from streamkit.http.listener import listeners_at, url_of
 from streamkit.http.memory import memory_pair
 from streamkit.http.server import serve, serve_connection
@@ -210,36 +210,5 @@ def mockserver_in_thread(config: ServerConfig | None = None, **settings: Setting
         OSError: no port can be had.
     """
     config = configured(config, settings)
-    started = threading.Event()
-    result: list[MockInThread] = []
-    failure: list[Exception] = []
-    stop: list[trio.CancelScope] = []
-
-    async def main() -> None:
-        async with open_mockserver(config) as mock:
-            with trio.CancelScope() as scope:
-                stop.append(scope)
-                result.append(MockInThread(mock, trio.lowlevel.current_trio_token()))
-                started.set()
-                await trio.sleep_forever()
-
-    def run() -> None:
-        try:
-            trio.run(main)
-        except Exception as error:  # noqa: BLE001 - raised again in the caller's thread
-            failure.append(error)
-        finally:
-            started.set()
-
-    thread = threading.Thread(target=run, name="mockserver", daemon=True)
-    thread.start()
-    started.wait()
-    try:
-        if result:
-            yield result[0]
-    finally:
-        if result and thread.is_alive():
-            result[0].call(lambda _: stop[0].cancel())
-        thread.join()
-    if failure:
-        raise failure[0]
+    with in_thread(lambda: open_mockserver(config), "mockserver") as (mock, token):
+        yield MockInThread(mock, token)

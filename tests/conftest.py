@@ -1,6 +1,7 @@
 """What every test gets: Hypothesis profiles, the `needs` marker, and `--require-all`.
 
-- `HYPOTHESIS_PROFILE=ci` prints a blob that repeats a failure; `HYPOTHESIS_PROFILE=thorough` draws ten times as much.
+- `HYPOTHESIS_PROFILE=ci` prints a blob that repeats a failure, and draws half as much: other examples each time.
+  `HYPOTHESIS_PROFILE=thorough` draws ten times as much.
 - `@pytest.mark.needs("node")` skips a test by name where a command is not installed.
 - `@pytest.mark.optional("litellm")` leaves it out there, with `--require-all` too: it is too big to install for a test.
 - `--require-all` is for a machine that has everything: whatever is skipped there, and for whatever reason, fails.
@@ -11,6 +12,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Generator
+from importlib.util import find_spec
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -22,12 +24,15 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.too_slow],  # the same, for the drawing of examples
     max_examples=100,
 )
-settings.register_profile("ci", settings.get_profile("default"), print_blob=True)
+settings.register_profile("ci", settings.get_profile("default"), print_blob=True, max_examples=50)
 settings.register_profile("thorough", settings.get_profile("default"), max_examples=1000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
 
 COMMANDS_OF = {"chromium": ("chromium", "chromium-browser", "google-chrome")}
 """Tools whose command has not the same name everywhere."""
+
+MODULES = frozenset({"locust"})
+"""What is a module that this Python has or has not; a command of that name may belong to another one."""
 
 FOR_DAEMONS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 """Where Debian has nginx, haproxy and apache2, and the PATH of an ordinary user does not lead."""
@@ -59,6 +64,8 @@ def _tools(item: pytest.Item, marker: str) -> list[str]:
 
 
 def _is_installed(tool: str) -> bool:
+    if tool in MODULES:
+        return find_spec(tool) is not None
     places = os.pathsep.join([os.environ.get("PATH", os.defpath), *FOR_DAEMONS])
     return any(shutil.which(command, path=places) for command in COMMANDS_OF.get(tool, (tool,)))
 

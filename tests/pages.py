@@ -11,7 +11,7 @@ The conventions, for whoever writes the page:
 - The block that only sets up and runs pytest is this very run; instead of being run, its words are compared with CI's.
 - A mark directly above a block says what else is done with it: `<!-- not run: why -->` nothing, `<!-- file: NAME -->`
   it is written to a file, `<!-- server: localhost:8765 -->` it is a command that serves there, until another one does
-  or the page ends. It gets a free port (`--port 0 --ready-json`, a gateway `--listen 127.0.0.1:0`), which is put in
+  or the page ends. It gets a free port (`--port 0 --ready-json`, gateways `--listen 127.0.0.1:0`), which is put in
   the place of the address.
 - A block that uses `curl` is skipped, by name, where there is none.
 """
@@ -43,6 +43,9 @@ SHOWN = ("text", "json", "toml", "yaml", "js")
 TOOLS = ("curl",)
 MARK = re.compile(r"<!-- (not run|file|server): (.+) -->")
 STARTING_S = 20
+
+LISTENING = ("streamkit gateway ", "streamkit watch ")
+"""How the commands begin that take an address in place of a port."""
 
 SETUP = re.compile(
     r"""(?: \s | \#.*\n )*                                              # after empty lines and comments,
@@ -217,9 +220,10 @@ class Server:
     """
 
     def __init__(self, command: str, directory: Path, environment: dict[str, str]) -> None:
-        where = "--listen 127.0.0.1:0" if command.startswith("streamkit gateway ") else "--port 0"
+        command = f"{command.strip()} "
+        where = "--listen 127.0.0.1:0" if command.startswith(LISTENING) else "--port 0"
         self._process = subprocess.Popen(
-            bash(f"exec {command.strip()} {where} --ready-json"),
+            bash(f"exec {command} {where} --ready-json"),
             cwd=directory,
             env=environment,
             stdin=subprocess.DEVNULL,

@@ -12,7 +12,9 @@ A header is bytes that servers read as Latin-1; what is UTF-8 is taken as that.
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Iterable
 from typing import Final
 
 import msgspec
@@ -21,7 +23,7 @@ from mockserver.config.keys import SETTINGS, Setting
 from mockserver.config.values import close_to, shown
 from streamkit.errors import ConfigError
 
-__all__ = ["Pair", "parse_header", "setting_of"]
+__all__ = ["Pair", "header_text", "parse_header", "setting_of"]
 
 Pair = tuple[str, str]
 """A setting's key and the text of its value. A bare key has the text "true"."""
@@ -32,6 +34,8 @@ QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*"')
 PLAIN: Final = re.compile(r'[^";,]+')
 END: Final = re.compile(r"[ \t]*(?:[;,]|\Z)")
 NEXT_KEY: Final = re.compile(r",[ \t]+([a-z][a-z_-]*)[ \t]*(=|(?=[;,]|\Z))")
+UNSAFE: Final = re.compile(r"[\x00-\x1f\x7f-\xbf]")
+"""What a header cannot have, and without which no Latin-1 text could be taken for UTF-8."""
 
 
 def setting_of(key: str) -> Setting:
@@ -74,6 +78,23 @@ def parse_header(text: str) -> list[Pair]:
         pairs.append((key, value))
         at = BETWEEN.match(text, at).end()  # type: ignore[union-attr]
     return pairs
+
+
+def header_text(pairs: Iterable[Pair]) -> str:
+    """Return how settings are written in a header: as they are where that is read as the same again, else quoted."""
+    return "; ".join([_written(key, value) for key, value in pairs])
+
+
+def _written(key: str, value: str) -> str:
+    if not UNSAFE.search(value):
+        plain = f"{key}={value}"
+        try:
+            if parse_header(plain) == [(key, value)]:
+                return plain
+        except ConfigError:
+            pass
+    quoted = UNSAFE.sub(lambda each: "\\u" + f"{ord(each[0]):04x}", json.dumps(value, ensure_ascii=False))
+    return f"{key}={quoted}"
 
 
 def _value(text: str, at: int, key: str, setting: Setting) -> tuple[str, int]:

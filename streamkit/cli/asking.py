@@ -20,7 +20,16 @@ from streamkit.errors import ConfigError
 if TYPE_CHECKING:
     import ssl
 
-__all__ = ["api_key_in", "asking_options", "has_colours", "timeout_option", "trusted", "while_read"]
+__all__ = [
+    "api_key_in",
+    "asking_options",
+    "given",
+    "has_colours",
+    "header_option",
+    "timeout_option",
+    "trusted",
+    "while_read",
+]
 
 CommandT = TypeVar("CommandT", bound=Callable[..., Any])
 
@@ -59,6 +68,21 @@ def check_fields(ctx: click.Context, param: click.Parameter, values: Sequence[st
         raise click.BadParameter(str(error), ctx, param) from None
 
 
+def given(ctx: click.Context) -> dict[str, str]:
+    """Return the options that were written on the command line, by the names of their parameters."""
+    written = click.core.ParameterSource.COMMANDLINE
+    return {
+        each.name: each.opts[0]
+        for each in ctx.command.params
+        if each.name and ctx.get_parameter_source(each.name) is written
+    }
+
+
+def header_option(words: str) -> Callable[[CommandT], CommandT]:
+    """Give a command `--header`, which may be repeated."""
+    return click.option("--header", "headers", metavar="NAME=VALUE", multiple=True, callback=check_fields, help=words)
+
+
 def timeout_option(name: str, variable: str, words: str, default: str | None = None) -> Callable[[CommandT], CommandT]:
     """Give a command a timeout, in seconds."""
     return click.option(
@@ -77,14 +101,7 @@ def asking_options(command: CommandT) -> CommandT:
             help="What the server speaks: one of `streamkit dialects`; auto tells by the URL (chat: or asks there).",
         ),
         click.option("--model", metavar="NAME", default="", help="The model that is asked."),
-        click.option(
-            "--header",
-            "headers",
-            metavar="NAME=VALUE",
-            multiple=True,
-            callback=check_fields,
-            help="Send this header too; may be repeated.",
-        ),
+        header_option("Send this header too; may be repeated."),
         click.option(
             "--api-key-env",
             metavar="NAME",

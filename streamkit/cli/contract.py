@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 import click
 
 from streamkit import __version__
-from streamkit.cli.asking import check_fields, timeout_option
+from streamkit.cli.asking import given, header_option, timeout_option
 from streamkit.cli.edge import CONTEXT, USAGE, fail
 from streamkit.errors import ConfigError
 
@@ -48,14 +48,7 @@ def suite_options(command: CommandT) -> CommandT:
         click.option(
             "--model", metavar="NAME", help="Ask for this model; {case} in it becomes each case's id.  [streamkit]"
         ),
-        click.option(
-            "--header",
-            "headers",
-            metavar="NAME=VALUE",
-            multiple=True,
-            callback=check_fields,
-            help="Send this with every request, a key for instance; may be repeated.",
-        ),
+        header_option("Send this with every request, a key for instance; may be repeated."),
         click.option("--path", metavar="PATH", default="", help="Ask here.  [default: the dialect's path]"),
         click.option("--run", "run_", metavar="PREFIX", multiple=True, help="Run only these cases: flush, flush.sse."),
         click.option("--skip", metavar="PREFIX", multiple=True, help="Leave these out."),
@@ -156,16 +149,6 @@ def matrix(ctx: click.Context, /, **options: Any) -> None:  # noqa: ANN401 - cli
         contract_matrix.start(options, given(ctx))
     except ConfigError as error:
         fail(str(error), USAGE)
-
-
-def given(ctx: click.Context) -> dict[str, str]:
-    """Return the options that were written on the command line, by the names of their parameters."""
-    written = click.core.ParameterSource.COMMANDLINE
-    return {
-        each.name: each.opts[0]
-        for each in ctx.command.params
-        if each.name and ctx.get_parameter_source(each.name) is written
-    }
 
 
 def refuse_misplaced(ctx: click.Context) -> None:

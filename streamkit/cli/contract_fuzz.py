@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from streamkit.cli.contract_run import read_file
 from streamkit.cli.contract_setting import bound_of
 from streamkit.cli.edge import IO_FAILED, say
+from streamkit.cli.reports import read_file
 from streamkit.errors import ConfigError
 
 if TYPE_CHECKING:

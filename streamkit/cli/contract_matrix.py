@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from streamkit.cli.contract_run import run_then_tell, told_to, write_reports
-from streamkit.cli.contract_setting import bound_of, cases_of, check_places, setting_of
+from streamkit.cli.contract_run import run_then_tell
+from streamkit.cli.contract_setting import REPORTS, bound_of, cases_of, setting_of
 from streamkit.cli.edge import IO_FAILED, say
+from streamkit.cli.reports import check_places, told_to, write_reports
 
 if TYPE_CHECKING:
     from streamkit.contract.matrix import Matrix
@@ -37,7 +38,7 @@ def start(options: Mapping[str, Any], given: Mapping[str, str]) -> None:
     """
     from streamkit.contract.proxies import parse_with
 
-    check_places(options)
+    check_places(options, REPORTS)
     chosen = [parse_with(name) for name in options["names"]]
     setting = setting_of(options)
     cases = cases_of(options, None)  # each proxy is asked for what it claims to be
@@ -50,7 +51,7 @@ def start(options: Mapping[str, Any], given: Mapping[str, str]) -> None:
         shown: list[Progress] = []  # the one whose turn it is, on a terminal
 
         def on_start(run: Running) -> None:
-            say(f"{run.name} {run.product_version} runs at {run.url}")
+            say(f"{run.name} {run.product.version} runs at {run.url}")
             if os.isatty(2):
                 shown.append(Progress(stream=sys.stderr))
 

@@ -10,25 +10,25 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NoReturn, TextIO
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
 import click
 
 from streamkit import __version__
 from streamkit.cli.contract_setting import bound_of, cases_of, check_together, proxy_of, setting_of
 from streamkit.cli.edge import IO_FAILED, run, say
-from streamkit.errors import ConfigError
+from streamkit.cli.reports import read_file, told_to, write_reports
 
 if TYPE_CHECKING:
     import ssl
 
     from streamkit.contract.case import Case
     from streamkit.contract.report.expected import Expected
-    from streamkit.contract.results import Report, Result
+    from streamkit.contract.results import Product, Report
     from streamkit.contract.runner import Runner
     from streamkit.contract.setting import Setting
 
-__all__ = ["Facts", "outcome", "read_file", "report_of", "start", "suite", "write_reports"]
+__all__ = ["outcome", "run_then_tell", "start", "suite"]
 
 NEGATIVE: Final = 1
 
@@ -40,9 +40,6 @@ LOOPBACK: Final = "127.0.0.1"
 UPSTREAM_CA: Final = Path("streamkit-upstream-ca.pem")
 
 EMBEDDED_PRODUCT: Final = "streamkit gateway"
-
-Facts = tuple[str, str, str]
-"""Product, its version, and the digest of its configuration."""
 
 
 def start(options: Mapping[str, Any], given: Mapping[str, str]) -> None:
@@ -61,12 +58,12 @@ def start(options: Mapping[str, Any], given: Mapping[str, str]) -> None:
 
     async def main() -> Callable[[], int]:
         async with AsyncExitStack() as stack:
-            runner, facts = await opened(options, setting, stack)
+            runner, product = await opened(options, setting, stack)
             if options["fuzz"] or options["script"]:
                 from streamkit.cli.contract_fuzz import fuzzed
 
                 return await fuzzed(runner, options)
-            report = await suite(runner, cases, facts, options)
+            report = await suite(runner, cases, product, options)
         return lambda: outcome(report, options, expected)
 
     run_then_tell(main)
@@ -126,24 +123,25 @@ def expected_of(path: Path | None) -> list[Expected]:
     return parse_expected(read_file(path, "--expected-failures").decode("utf-8", "replace"))
 
 
-async def opened(options: Mapping[str, Any], setting: Setting, stack: AsyncExitStack) -> tuple[Runner, Facts]:
+async def opened(options: Mapping[str, Any], setting: Setting, stack: AsyncExitStack) -> tuple[Runner, Product]:
     """Open the harness: before the target, before a proxy that is started, or before the embedded gateway.
 
     Raises:
         ConfigError: the upstream's port cannot be had, a proxy cannot be started, or a certificate cannot be made.
     """
     from streamkit.contract.open import advertised, open_runner, open_upstream, parse_place, target_trust
+    from streamkit.contract.results import Product
     from streamkit.contract.runner import BESIDE
 
     proxy = proxy_of(options)
     if proxy is None and not options["target"]:
-        return await stack.enter_async_context(open_runner(setting)), (EMBEDDED_PRODUCT, __version__, "")
+        return await stack.enter_async_context(open_runner(setting)), Product(EMBEDDED_PRODUCT, __version__)
     host, port = parse_place(options["upstream"]) if options["upstream"] else (LOOPBACK, 0)
     advertise = options["advertise"] or ""
     tls, trust, authority = upstream_tls(options, host)
     hub, upstream = await stack.enter_async_context(open_upstream(host, port, tls=tls))
     told = advertised(upstream, advertise)
-    facts = facts_of(options)
+    product = product_of(options)
     target_tls, beside = None, BESIDE
     if proxy is not None:
         from streamkit.contract.proxies import running
@@ -151,9 +149,9 @@ async def opened(options: Mapping[str, Any], setting: Setting, stack: AsyncExitS
 
         started = stack.enter_context(running(*proxy, told, upstream_ca=authority))
         setting = replace(setting, target=parse_origin(started.url))
-        facts = (started.product, started.product_version, started.config_digest)
+        product = started.product
         beside = started.beside or BESIDE
-        say(f"{started.name} {started.product_version} runs at {started.url}")
+        say(f"{started.name} {started.product.version} runs at {started.url}")
     else:
         target_tls = target_trust(options["target_ca"], insecure=options["insecure"])
         say(f"the upstream is {told.url}: the target has to forward there")
@@ -168,7 +166,7 @@ async def opened(options: Mapping[str, Any], setting: Setting, stack: AsyncExitS
             beside=beside,
         )
     )
-    return runner, facts
+    return runner, product
 
 
 def upstream_tls(
@@ -193,20 +191,23 @@ def upstream_tls(
     return certificate.context, trust(path), path
 
 
-def facts_of(options: Mapping[str, Any]) -> Facts:
+def product_of(options: Mapping[str, Any]) -> Product:
     """Return what the command line says of the product.
 
     Raises:
         ConfigError: its configuration cannot be read.
     """
+    from streamkit.contract.results import Product
+
     path = options["config_path"]
     digest = "" if path is None else hashlib.sha256(read_file(path, "--config")).hexdigest()
-    return options["product"], options["product_version"], digest
+    return Product(options["product"], options["product_version"], digest)
 
 
-async def suite(runner: Runner, cases: Sequence[Case], facts: Facts, options: Mapping[str, Any]) -> Report:
+async def suite(runner: Runner, cases: Sequence[Case], product: Product, options: Mapping[str, Any]) -> Report:
     """Run the cases, showing how it goes, and return what was found."""
     from streamkit.contract.report.progress import Progress
+    from streamkit.contract.results import report_on
     from streamkit.contract.setup import SETUP
 
     progress = Progress(len(SETUP) + len(cases), stream=told_to(options))
@@ -220,31 +221,8 @@ async def suite(runner: Runner, cases: Sequence[Case], facts: Facts, options: Ma
         import trio
 
         raise trio.BrokenResourceError("standard output is closed") from group.exceptions[0]
-    return report_of(runner.setting, results, facts, began_unix_s, time.monotonic() - began_s)
-
-
-def report_of(
-    setting: Setting, results: Sequence[Result], facts: Facts, began_unix_s: float, duration_s: float
-) -> Report:
-    """Put results and what is known of the proxy together."""
-    from streamkit.contract.results import Report
-
-    product, version, digest = facts
-    return Report(
-        target=setting.target.url,
-        profile=setting.profile,
-        client_dialect=setting.client_dialect,
-        upstream_dialect=setting.upstream_dialect,
-        seed=setting.seed,
-        version=__version__,
-        results=results,
-        limit_s=setting.limit_s,
-        product=product,
-        product_version=version,
-        config_digest=digest,
-        began_unix_s=began_unix_s,
-        duration_s=duration_s,
-    )
+    duration_s = time.monotonic() - began_s
+    return report_on(runner.setting, results, product, began_unix_s=began_unix_s, duration_s=duration_s)
 
 
 def outcome(report: Report, options: Mapping[str, Any], expected: Sequence[Expected]) -> int:
@@ -275,43 +253,3 @@ def outcome(report: Report, options: Mapping[str, Any], expected: Sequence[Expec
     if is_untold or not is_written:
         return IO_FAILED
     return NEGATIVE if comparison.exit_code else 0
-
-
-def write_reports(options: Mapping[str, Any], made: Mapping[str, Callable[[], str]]) -> bool:
-    """Write each report that is asked for, and tell whether all could be; what could not is said."""
-    wanted = {name: path for name in made if (path := options.get(f"{name}_path")) is not None}
-    written = [write_file(path, made[name]().encode(), f"--{name}") for name, path in wanted.items()]
-    return all(written)
-
-
-def told_to(options: Mapping[str, Any]) -> TextIO:
-    """Return where people read how it goes: standard output, but where that is for JSON."""
-    return sys.stderr if str(options["json_path"]) == "-" else sys.stdout
-
-
-def read_file(path: Path, option: str) -> bytes:
-    """Return what is in a file, or comes on standard input where it is `-`.
-
-    Raises:
-        ConfigError: it cannot be read.
-    """
-    try:
-        return sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
-    except OSError as error:
-        raise ConfigError(f"{option} {path}: {error.strerror}") from error
-
-
-def write_file(path: Path, data: bytes, option: str) -> bool:
-    """Write a file, or standard output where it is `-`; tell whether that could be done, and say so where not."""
-    try:
-        if str(path) == "-":
-            sys.stdout.buffer.write(data)
-            sys.stdout.buffer.flush()
-        else:
-            path.write_bytes(data)
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        say(f"{option} {path}: {error.strerror}")
-        return False
-    return True

@@ -5,10 +5,10 @@ An option that would do nothing is refused: who wrote it expects that it does so
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final
 
+from streamkit.cli.reports import check_places
 from streamkit.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -16,14 +16,7 @@ if TYPE_CHECKING:
     from streamkit.contract.proxies import Proxy, Variant
     from streamkit.contract.setting import Setting
 
-__all__ = [
-    "bound_of",
-    "cases_of",
-    "check_places",
-    "check_together",
-    "proxy_of",
-    "setting_of",
-]
+__all__ = ["REPORTS", "bound_of", "cases_of", "check_together", "proxy_of", "setting_of"]
 
 NEEDS: Final[Mapping[str, tuple[str, ...]]] = {
     "upstream": ("target", "with_"),
@@ -69,7 +62,7 @@ def check_together(options: Mapping[str, Any], given: Mapping[str, str]) -> None
             raise ConfigError(f"{given[first]} and {given[second]} do not go together: leave one of them out")
     if options["target"] and not options["upstream"]:
         raise ConfigError("--target needs --upstream HOST:PORT: where the target passes requests on to, we listen")
-    check_places(options)
+    check_places(options, REPORTS)
     if options["fuzz"] or options["script"]:
         chosen = given["fuzz" if options["fuzz"] else "script"]
         for name in NOT_PLAYED:
@@ -77,27 +70,6 @@ def check_together(options: Mapping[str, Any], given: Mapping[str, str]) -> None
                 raise ConfigError(
                     f"{given[name]} is about the cases, and does nothing with {chosen}, which prints what it finds"
                 )
-
-
-def check_places(options: Mapping[str, Any]) -> None:
-    """Refuse files that cannot be written, before the time that it takes to find something to write.
-
-    Raises:
-        ConfigError: there is one.
-    """
-    for name in REPORTS:
-        path = options.get(f"{name}_path")
-        if path is None:
-            continue
-        if str(path) == "-":
-            if name != "json":
-                raise ConfigError(f"--{name} - would stand among the lines of the run: name a file, or /dev/stderr")
-        elif not path.absolute().parent.is_dir():
-            raise ConfigError(f"--{name} {path}: there is no such directory")
-        elif path.is_dir():
-            raise ConfigError(f"--{name} {path}: it is a directory")
-        elif not os.access(path if path.exists() else path.absolute().parent, os.W_OK):
-            raise ConfigError(f"--{name} {path}: it cannot be written")
 
 
 def proxy_of(options: Mapping[str, Any]) -> tuple[Proxy, Variant] | None:

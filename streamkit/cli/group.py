@@ -12,6 +12,7 @@ from streamkit.cli.edge import CONTEXT, EXIT_CODES
 __all__ = ["COMMANDS", "group"]
 
 COMMANDS = {
+    "bench": "streamkit.cli.bench",
     "chat": "streamkit.cli.chat",
     "collect": "streamkit.cli.collect",
     "contract": "streamkit.cli.contract",

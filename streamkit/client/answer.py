@@ -34,7 +34,7 @@ from streamkit.errors import (
 from streamkit.http.redact import redacted_target
 from streamkit.http.stream import TimedRead
 
-__all__ = ["check_answer", "read_into", "refusal_of"]
+__all__ = ["PAGES", "check_answer", "read_into", "refusal_of", "wrong_answer"]
 
 MAX_BODY_BYTES: Final = 1 << 20
 """How much of a body that is no stream is read."""
@@ -78,7 +78,7 @@ async def check_answer(
     if framing_in(start) == decoder.framing and decoder.framing != "text":
         return held  # it is the stream, whatever its Content-Type says
     body = start + await read_body(response, deadlines, coding)
-    raise _wrong_answer(body, media_type, decoder.name, request.secrets)
+    raise wrong_answer(body, media_type, decoder.name, request.secrets)
 
 
 async def refusal_of(response: HTTPResponse, request: HTTPRequest, deadlines: Deadlines) -> StatusError:
@@ -154,7 +154,7 @@ def _known_coding(response: HTTPResponse) -> Coding:
         return Identity()
 
 
-def _wrong_answer(body: bytes, media_type: str, dialect: str, secrets: Sequence[str]) -> DecodeError:
+def wrong_answer(body: bytes, media_type: str, dialect: str, secrets: Sequence[str]) -> DecodeError:
     """Return the error for a body that is a page or a document, and no stream."""
     try:
         document = decode_checked(body)

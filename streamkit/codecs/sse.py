@@ -191,6 +191,10 @@ class SSEDecoder(Stage[bytes, ItemT], Generic[ItemT]):
                 return events
         if self._closed is not None:
             self._check_open()
+        if self._at_start and data[:6] == b"data: " and not self._line:  # no byte-order mark: the shortcut may serve
+            self._at_start = False
+            self._fast = self._after_blank = True
+            return self.feed(data)
         out: list[Any] = []
         if data:
             self._feed_lines(data, out)

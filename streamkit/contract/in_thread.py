@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 import trio
 
 from streamkit.contract.open import open_runner, open_upstream
+from streamkit.http.in_thread import in_thread
 from streamkit.http.origin import Origin, parse_origin
 
 if TYPE_CHECKING:
@@ -72,34 +72,5 @@ def contract_in_thread(host: str = "127.0.0.1", port: int = 0) -> Iterator[Contr
     Raises:
         ConfigError: the port cannot be had.
     """
-    started = threading.Event()
-    running: list[tuple[ContractInThread, trio.CancelScope]] = []
-    failure: list[Exception] = []
-
-    async def main() -> None:
-        async with open_upstream(host, port) as (hub, origin):
-            with trio.CancelScope() as scope:
-                running.append((ContractInThread(hub, origin, trio.lowlevel.current_trio_token()), scope))
-                started.set()
-                await trio.sleep_forever()
-
-    def run() -> None:
-        try:
-            trio.run(main)
-        except Exception as error:  # noqa: BLE001 - raised again in the caller's thread
-            failure.append(error)
-        finally:
-            started.set()
-
-    thread = threading.Thread(target=run, name="streamkit-contract", daemon=True)
-    thread.start()
-    started.wait()
-    try:
-        if running:
-            yield running[0][0]
-    finally:
-        if running and thread.is_alive():
-            trio.from_thread.run_sync(running[0][1].cancel, trio_token=running[0][0]._token)  # noqa: SLF001 - ours
-        thread.join()
-    if failure:
-        raise failure[0]
+    with in_thread(lambda: open_upstream(host, port), "streamkit-contract") as ((hub, origin), token):
+        yield ContractInThread(hub, origin, token)

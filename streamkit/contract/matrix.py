@@ -6,16 +6,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from streamkit import __version__
 from streamkit.contract.case import Case
 from streamkit.contract.open import open_runner, open_upstream
 from streamkit.contract.proxies import Proxy, Running, Variant, running
 from streamkit.contract.proxies.running import program_of
-from streamkit.contract.results import Report, Result, harness_error, unmet
+from streamkit.contract.results import Product, Report, Result, harness_error, report_on, unmet
 from streamkit.contract.runner import BESIDE
 from streamkit.contract.setting import Setting
 from streamkit.contract.setup import SETUP
@@ -23,7 +22,7 @@ from streamkit.contract.verdicts import Profile, Verdict
 from streamkit.errors import ConnectError
 from streamkit.http.origin import parse_origin
 
-__all__ = ["Matrix", "Row", "report_on", "run_matrix"]
+__all__ = ["Matrix", "Row", "run_matrix"]
 
 
 @dataclass(frozen=True)
@@ -147,7 +146,9 @@ async def run_matrix(
                     raise
                 results = not_started(cases, own, str(error))
         names.append(run.name if run else f"{proxy.name}:{variant.name}")
-        reports.append(report_on(own, results, run, began_unix_s, time.monotonic() - began_s))
+        product = run.product if run else Product()
+        duration_s = time.monotonic() - began_s
+        reports.append(report_on(own, results, product, began_unix_s=began_unix_s, duration_s=duration_s))
         on_report(names[-1], reports[-1])
     return Matrix(tuple(names), tuple(reports))
 
@@ -161,24 +162,3 @@ def not_started(cases: Sequence[Case], setting: Setting, why: str) -> list[Resul
         *(unmet(case, "must", first.id, Verdict.HARNESS_ERROR) for case in others),
         *(unmet(case, level, first.id, Verdict.HARNESS_ERROR) for case, level in chosen),
     ]
-
-
-def report_on(
-    setting: Setting, results: Iterable[Result], run: Running | None, began_unix_s: float, duration_s: float
-) -> Report:
-    """Return the report on a run, with what the proxy is, where we have started it."""
-    return Report(
-        target=setting.target.url,
-        profile=setting.profile,
-        client_dialect=setting.client_dialect,
-        upstream_dialect=setting.upstream_dialect,
-        seed=setting.seed,
-        version=__version__,
-        results=tuple(results),
-        limit_s=setting.limit_s,
-        product=run.product if run else "",
-        product_version=run.product_version if run else "",
-        config_digest=run.config_digest if run else "",
-        began_unix_s=began_unix_s,
-        duration_s=duration_s,
-    )

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from streamkit import __version__
 from streamkit.contract.case import Case
+from streamkit.contract.setting import Setting
 from streamkit.contract.trace import Trace
 from streamkit.contract.verdicts import Ending, Level, Profile, Verdict, verdict_of, worst
 
-__all__ = ["Report", "Result", "harness_error", "not_run", "result_of", "unmet"]
+__all__ = ["Product", "Report", "Result", "harness_error", "not_run", "report_on", "result_of", "unmet"]
 
 
 @dataclass(frozen=True)
@@ -143,3 +145,37 @@ class Report:
     def failed(self) -> list[Result]:
         """The results that make a run fail."""
         return [each for each in self.results if each.verdict is Verdict.FAILED]
+
+
+@dataclass(frozen=True)
+class Product:
+    """What was tested, as far as it is known.
+
+    Attributes:
+        config_digest: of its configuration, in hexadecimal.
+    """
+
+    name: str = ""
+    version: str = ""
+    config_digest: str = ""
+
+
+def report_on(
+    setting: Setting, results: Iterable[Result], product: Product, *, began_unix_s: float, duration_s: float
+) -> Report:
+    """Return the report on a run: what was found, and of what, and as what it was tested."""
+    return Report(
+        target=setting.target.url,
+        profile=setting.profile,
+        client_dialect=setting.client_dialect,
+        upstream_dialect=setting.upstream_dialect,
+        seed=setting.seed,
+        version=__version__,
+        results=tuple(results),
+        limit_s=setting.limit_s,
+        product=product.name,
+        product_version=product.version,
+        config_digest=product.config_digest,
+        began_unix_s=began_unix_s,
+        duration_s=duration_s,
+    )

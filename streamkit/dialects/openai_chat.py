@@ -43,6 +43,9 @@ DELTA_KEYS: Final = frozenset(
 )
 """What a delta has and an event has a field for."""
 
+TEXT_DELTA_KEYS: Final = frozenset({"role", "content"})
+"""What the delta of a plain answer has."""
+
 
 class OpenAIChatDecoder(OpenAIDecoder):
     """Frames to events."""
@@ -89,9 +92,12 @@ class OpenAIChatDecoder(OpenAIDecoder):
         if not delta and choice.get("message") is not None:
             self.repair("message", "a choice has a whole message, where it should have a delta")
             delta = object_of(choice, "message")
+        content = delta.get("content")
+        if delta.keys() <= TEXT_DELTA_KEYS and type(content) is not list and choice.get("logprobs") is None:
+            parts.text(out, "text", text_of(delta, "content"))  # as nearly all: none of what follows
+            return
         place = len(out)
         parts.text(out, "reasoning", reasoning_of(delta))
-        content = delta.get("content")
         if isinstance(content, list):
             self._take_content(content, parts, out)
         else:

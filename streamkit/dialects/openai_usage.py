@@ -30,12 +30,18 @@ USAGE_KEYS: Final = frozenset(
 DETAIL_KEYS: Final = frozenset({"cached_tokens", "cache_write_tokens", "reasoning_tokens"})
 
 
+PLACES: Final = frozenset({"usage", "x_groq", "timings"})
+"""Where vendors put their counts in a chunk."""
+
+
 def usage_of(chunk: dict[str, Any]) -> Usage | None:
     """Return a chunk's counts wherever its vendor puts them, or None if it has none.
 
     Raises:
         RecordError: one of them is no integer.
     """
+    if chunk.keys().isdisjoint(PLACES):
+        return None  # as nearly every chunk
     usage = object_of(chunk, "usage") or object_of(object_of(chunk, "x_groq"), "usage")
     timings = object_of(chunk, "timings")  # llama.cpp
     if not usage and not timings:
@@ -51,7 +57,7 @@ def usage_of(chunk: dict[str, Any]) -> Usage | None:
     more = besides(usage, USAGE_KEYS)
     extra: Extra = {}
     for key, known in (("prompt_tokens_details", of_prompt), ("completion_tokens_details", of_completion)):
-        rest = besides(known, DETAIL_KEYS)
+        rest = besides(known, DETAIL_KEYS) if known else None
         more = {**more, key: rest} if rest else more
     if more:
         extra["openai.usage"] = more

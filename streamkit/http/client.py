@@ -93,13 +93,38 @@ class ClientConnection:
         Raises:
             DisconnectedError: the server is gone. It may have answered before that.
         """
+        self._begin()
+        await self.send_rest(head + body)
+
+    def send_now(self, data: bytes) -> int:
+        """Begin a request, as `send` does, with what goes without waiting; return how many bytes that is.
+
+        The rest is for `send_rest`. No checkpoint: where all of it goes, the task's next wait is for the answer.
+
+        Raises:
+            DisconnectedError: the server is gone.
+        """
+        self._begin()
+        try:
+            return self.stream.send_now(data)
+        except trio.BrokenResourceError as error:
+            raise _gone(error) from error
+
+    async def send_rest(self, data: bytes | memoryview) -> None:
+        """Send what is left of a request.
+
+        Raises:
+            DisconnectedError: the server is gone.
+        """
+        try:
+            await self.stream.send_all(data)
+        except trio.BrokenResourceError as error:
+            raise _gone(error) from error
+
+    def _begin(self) -> None:
         self.requests += 1
         self.has_answered = False
         self._unframer = UntilClosed()
-        try:
-            await self.stream.send_all(head + body)
-        except trio.BrokenResourceError as error:
-            raise _gone(error) from error
 
     async def receive_head(self, method: str) -> ResponseHead:
         """Wait for the head of a response and return it: that of an interim one (below 200), or of the final one.
@@ -153,19 +178,47 @@ class ClientConnection:
             ProtocolError: the framing is broken; what came before that place was returned.
             DisconnectedError: the connection ended before the body.
         """
-        unframer = self._unframer
-        while not unframer.is_complete:
-            if unframer.problem:
-                if self._has_ended:
-                    raise DisconnectedError(unframer.problem)
-                raise ProtocolError(f"the body of the response is broken: {unframer.problem}")
-            read = await self._next_read()
-            if not read.data:
-                if self.stream.is_truncated and isinstance(unframer, UntilClosed):
-                    raise DisconnectedError("the TLS connection ended without close_notify: the body may be cut")
-                unframer.finish()
-            elif (piece := self._payload(read)) is not None:
+        while not self._unframer.is_complete:
+            self.check_body()
+            piece = self._taken(await self._next_read())
+            if piece is not None:
                 return piece
+        return None
+
+    def take(self, read: TimedRead) -> TimedRead | None:
+        """Take what somebody else has just read from `stream`, as `receive` takes what it reads; None for no payload.
+
+        For who reads many connections in one task. Whether the body is at its end, `is_complete` says.
+
+        Raises:
+            ProtocolError, DisconnectedError: as `receive` does, and at once.
+        """
+        if read.data:
+            self.last_read = read
+        piece = self._taken(self._noted(read, in_head=False))
+        if piece is None:
+            self.check_body()
+        return piece
+
+    def check_body(self) -> None:
+        """Raise where no more of the body can be read; nothing has to be waited for to know that.
+
+        Raises:
+            ProtocolError, DisconnectedError: as `receive` does.
+        """
+        problem = self._unframer.problem
+        if problem:
+            if self._has_ended:
+                raise DisconnectedError(problem)
+            raise ProtocolError(f"the body of the response is broken: {problem}")
+
+    def _taken(self, read: TimedRead) -> TimedRead | None:
+        """Return the payload of a read; the end of the input is the body's end, or a problem."""
+        if read.data:
+            return self._payload(read)
+        if self.stream.is_truncated and isinstance(self._unframer, UntilClosed):
+            raise DisconnectedError("the TLS connection ended without close_notify: the body may be cut")
+        self._unframer.finish()
         return None
 
     def _payload(self, read: TimedRead) -> TimedRead | None:
@@ -185,16 +238,24 @@ class ClientConnection:
             try:
                 self._held = await self.stream.receive()
             except trio.BrokenResourceError as error:
-                self._keep_alive = False
-                gone = _gone(error)
-                self._lost = str(gone), True
-                raise gone from error
+                raise self.lost_by(error) from error
             if self._held.data:
                 self.last_read = self._held
                 self.has_answered = True
                 if self.tap is not None:
                     self.tap(self._held)
         read, self._held = self._held, None
+        return self._noted(read, in_head=in_head)
+
+    def lost_by(self, error: trio.BrokenResourceError) -> DisconnectedError:
+        """Note that a read has found the connection broken, and return the error that this is (it is not raised)."""
+        self._keep_alive = False
+        gone = _gone(error)
+        self._lost = str(gone), True
+        return gone
+
+    def _noted(self, read: TimedRead, *, in_head: bool) -> TimedRead:
+        """Note an end of the input, and return the read."""
         if not read.data:
             self._has_ended = True
             self._keep_alive = False

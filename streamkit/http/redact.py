@@ -29,6 +29,9 @@ SECRET: Final = re.compile(
 )
 """What the name of a secret header or parameter has in it."""
 
+SECRET_PARAMETER: Final = re.compile(r"\A(code|sig|jwt|pwd|assertion)\Z", re.IGNORECASE)
+"""Names that are secret in a query alone: Azure's function keys and shared access signatures, OAuth's codes."""
+
 SECRET_FIELD: Final = re.compile(
     r"authorization|cookie|secret|passw|credential|api[-_]?key|(\A|[-_])(auth|key)\Z"
     r"|(\A|access|auth|authorization|bearer|id|refresh|session|security)[-_]?token\Z",
@@ -56,7 +59,8 @@ def is_secret_header(name: str) -> bool:
 
 def is_secret_parameter(name: str) -> bool:
     """Tell whether a query parameter's value is; `?key=` is how Gemini's clients send theirs."""
-    return SECRET.search(unquote_plus(name)) is not None
+    name = unquote_plus(name)
+    return SECRET.search(name) is not None or SECRET_PARAMETER.search(name) is not None
 
 
 def redacted_headers(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:

@@ -102,15 +102,16 @@ class WireStream(trio.abc.HalfCloseableStream, ABC):
     Attributes:
         sent_bytes: how many bytes were taken from us so far.
         blocked_ns: how long `send_all` waited for the other end to take bytes, added up.
+        resumed_ns: when `send_all` began to hand over what it had waited for room for last; 0 where it never waited.
         peer: who is at the other end, for people.
     """
 
-    __slots__ = ("_sender", "blocked_ns", "peer", "sent_bytes")
+    __slots__ = ("_sender", "blocked_ns", "peer", "resumed_ns", "sent_bytes")
 
     def __init__(self, peer: str) -> None:
         self._sender = OneTask()
         self.sent_bytes = 0
-        self.blocked_ns = 0
+        self.blocked_ns = self.resumed_ns = 0
         self.peer = peer
 
     @abstractmethod
@@ -166,6 +167,7 @@ class WireStream(trio.abc.HalfCloseableStream, ABC):
         try:
             while sent < view.nbytes:
                 await wait_for_room()
+                self.resumed_ns = now_ns()
                 sent += self.send_now(view[sent:])
         finally:
             self.blocked_ns += now_ns() - began_ns
@@ -180,13 +182,14 @@ class SocketStream(WireStream):
         peer: the other end's address, where the caller has it already.
     """
 
-    __slots__ = ("_data_segments", "_has_stamps", "_is_done_sending", "_is_lost", "_sock")
+    __slots__ = ("_data_segments", "_has_stamps", "_is_done_sending", "_is_drained", "_is_lost", "_sock")
 
     def __init__(self, sock: socket.socket, *, peer: str = "") -> None:
         sock.setblocking(False)  # noqa: FBT003 - the standard library has no name for it
         self._sock = sock
         self._data_segments = 0
         self._is_done_sending = False
+        self._is_drained = False
         self._is_lost = False  # a write was answered by a reset: the kernel tells each reset once, as what comes first
         self._has_stamps = _has_stamps(sock)
         super().__init__(peer or _peer_of(sock))
@@ -201,24 +204,34 @@ class SocketStream(WireStream):
         return self._sock
 
     async def receive(self, max_bytes: int = RECEIVE_BYTES) -> TimedRead:
-        await trio.lowlevel.checkpoint_if_cancelled()
         sock = self._sock
-        waited = False
+        waited = self._is_drained
+        if waited:
+            await trio.lowlevel.wait_readable(sock)
+        else:
+            await trio.lowlevel.checkpoint_if_cancelled()
         while True:
-            try:
-                data, ancillary, _, _ = sock.recvmsg(max_bytes, ANCILLARY_BYTES)
-            except BlockingIOError:
-                await trio.lowlevel.wait_readable(sock)
-                waited = True
-            except OSError as error:
-                _raise_trio(error)
-            else:
-                if not data and self._is_lost:
-                    raise trio.BrokenResourceError("the connection was reset by the other end")
-                read = self._stamped(data, ancillary)
+            read = self.receive_now(max_bytes)
+            if read is not None:
                 if not waited:
                     await trio.lowlevel.cancel_shielded_checkpoint()
                 return read
+            await trio.lowlevel.wait_readable(sock)
+            waited = True
+
+    def receive_now(self, max_bytes: int = RECEIVE_BYTES) -> TimedRead | None:
+        """Return what is there, as `receive` does, or None where there is nothing. No checkpoint."""
+        try:
+            data, ancillary, _, _ = self._sock.recvmsg(max_bytes, ANCILLARY_BYTES)
+        except BlockingIOError:
+            return None
+        except OSError as error:
+            _raise_trio(error)
+        if not data and self._is_lost:
+            raise trio.BrokenResourceError("the connection was reset by the other end")
+        # Fewer than there was room for: that was all. Asking again would only be told so, and that costs 5 us.
+        self._is_drained = 0 < len(data) < max_bytes
+        return self._stamped(data, ancillary)
 
     def _stamped(self, data: bytes, ancillary: list[tuple[int, int, bytes]]) -> TimedRead:
         if not self._has_stamps:
@@ -293,6 +306,7 @@ class SocketStream(WireStream):
         await trio.lowlevel.checkpoint()
 
     def _close(self) -> None:
+        self._is_drained = False
         trio.lowlevel.notify_closing(self._sock)
         self._sock.close()
 

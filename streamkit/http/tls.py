@@ -1,6 +1,7 @@
 """TLS over any wire stream, with the ciphertext's stamps and writes that do not wait; and a throw-away certificate.
 
-A decrypted piece has the stamp of the read that completed its record. Python's `ssl.SSLObject` does the cryptography;
+A decrypted piece has the stamp of the read that completed its record, and the first one that a read completes has its
+segments; those that come out of the same read have none. Python's `ssl.SSLObject` does the cryptography;
 `trio.SSLStream` would do the rest too, but it can only write by waiting, and cannot close one half.
 
 An end of the input without a `close_notify` counts as an end like any other: HTTP says itself where messages end, and
@@ -18,7 +19,7 @@ from typing import Final
 import trio
 
 from streamkit.errors import ConfigError
-from streamkit.http.stream import RECEIVE_BYTES, TimedRead, WireStream
+from streamkit.http.stream import RECEIVE_BYTES, SocketStream, TimedRead, WireStream
 
 __all__ = ["TLSListener", "TLSStream", "ThrowawayCertificate", "server_context", "throwaway_certificate"]
 
@@ -43,7 +44,7 @@ class TLSStream(WireStream):
 
     __slots__ = (
         *("_handshake_lock", "_incoming", "_is_done_sending", "_is_shaken", "_is_truncated", "_last", "_outgoing"),
-        *("_owed_bytes", "_pending", "_tls", "transport"),
+        *("_owed_bytes", "_pending", "_segments", "_tls", "transport"),
     )
 
     def __init__(self, transport: WireStream, context: ssl.SSLContext, *, server_hostname: str | None = None) -> None:
@@ -60,6 +61,7 @@ class TLSStream(WireStream):
         self._pending = bytearray()  # ciphertext that the transport did not take yet
         self._owed_bytes = 0  # plain bytes in there, which `send_now` did not report yet
         self._last = TimedRead(b"", 0)
+        self._segments: int | None = None  # of the transport's reads, as far as no piece was said to be made of them
         self._handshake_lock = trio.Lock()
         self._is_shaken = False
         self._is_done_sending = False
@@ -83,7 +85,7 @@ class TLSStream(WireStream):
                     self._is_shaken = True
                 except ssl.SSLWantReadError:
                     await self._flush()
-                    await self._feed()
+                    self._fed(await self.transport.receive())
                 except ssl.SSLError as error:
                     self._flush_now()  # the alert, which tells the other end why
                     raise trio.BrokenResourceError(f"no TLS handshake: {error.reason or error}") from error
@@ -94,32 +96,52 @@ class TLSStream(WireStream):
             await self.handshake()
         await trio.lowlevel.checkpoint_if_cancelled()
         waited = False
-        while True:
-            try:
-                data = self._tls.read(max_bytes)
-            except ssl.SSLWantReadError:
-                self._flush_now()  # an answer to a key update, perhaps
-                if len(self._pending) > MAX_PENDING_BYTES:
-                    raise trio.BrokenResourceError("the other end asks for answers, and reads none") from None
-                await self._feed()
-                waited = True
-                continue
-            except ssl.SSLZeroReturnError:
-                data = b""
-            except ssl.SSLEOFError:
-                self._is_truncated = True
-                data = b""
-            except ssl.SSLError as error:
-                raise trio.BrokenResourceError(f"broken TLS: {error.reason or error}") from error
-            read = self._last
-            if not waited:
-                await trio.lowlevel.cancel_shielded_checkpoint()
-            return TimedRead(data, read.read_ns, read.kernel_ns, None)
+        while (read := self._decrypted(max_bytes)) is None:
+            self._fed(await self.transport.receive())
+            waited = True
+        if not waited:
+            await trio.lowlevel.cancel_shielded_checkpoint()
+        return read
 
-    async def _feed(self) -> None:
-        self._last = await self.transport.receive()
-        if self._last.data:
-            self._incoming.write(self._last.data)
+    def receive_now(self, max_bytes: int = RECEIVE_BYTES) -> TimedRead | None:
+        """Return what is there, as `receive` does, or None where there is nothing. No checkpoint.
+
+        Only behind the handshake, and over a `SocketStream`. One read of the socket may bring several records, so that
+        there is nothing more only where this returns None.
+        """
+        transport = self.transport
+        assert isinstance(transport, SocketStream)  # noqa: S101 - said above
+        while (read := self._decrypted(max_bytes)) is None:
+            sealed = transport.receive_now()
+            if sealed is None:
+                return None
+            self._fed(sealed)
+        return read
+
+    def _decrypted(self, max_bytes: int) -> TimedRead | None:
+        """Return what can be decrypted, with the stamps of its ciphertext; None where more of that is needed."""
+        try:
+            data = self._tls.read(max_bytes)
+        except ssl.SSLWantReadError:
+            self._flush_now()  # an answer to a key update, perhaps
+            if len(self._pending) > MAX_PENDING_BYTES:
+                raise trio.BrokenResourceError("the other end asks for answers, and reads none") from None
+            return None
+        except ssl.SSLZeroReturnError:
+            data = b""
+        except ssl.SSLEOFError:
+            self._is_truncated = True
+            data = b""
+        except ssl.SSLError as error:
+            raise trio.BrokenResourceError(f"broken TLS: {error.reason or error}") from error
+        segments, self._segments = self._segments, self._segments and 0
+        return TimedRead(data, self._last.read_ns, self._last.kernel_ns, segments)
+
+    def _fed(self, read: TimedRead) -> None:
+        self._last = read
+        self._segments = read.segments
+        if read.data:
+            self._incoming.write(read.data)
         else:
             self._incoming.write_eof()
 
@@ -163,9 +185,13 @@ class TLSStream(WireStream):
         with self._sender:
             if not self._is_shaken:
                 await self.handshake()
-            await trio.lowlevel.checkpoint()
+            await trio.lowlevel.checkpoint_if_cancelled()
             view = memoryview(data)
-            await self._send_rest(view, self.send_now(view), self.transport.wait_send_all_might_not_block)
+            sent = self.send_now(view)
+            if sent == view.nbytes:  # nobody is let in before it is sent: who stamps the sending does so just before
+                await trio.lowlevel.cancel_shielded_checkpoint()
+            else:
+                await self._send_rest(view, sent, self.transport.wait_send_all_might_not_block)
 
     async def wait_send_all_might_not_block(self) -> None:
         with self._sender:

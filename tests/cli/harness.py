@@ -52,8 +52,9 @@ FILTERS: tuple[tuple[str, ...], ...] = (
 )
 COMMANDS = (
     *FILTERS,
-    *(("streamkit", name) for name in ("dialects", "chat", "inspect", "gateway", "mock", "contract")),
+    *(("streamkit", name) for name in ("dialects", "chat", "inspect", "gateway", "watch", "mock", "contract", "bench")),
     ("streamkit", "contract", "matrix"),
+    ("streamkit", "bench", "compare"),
 )
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc or uses a pipe in packet mode")

@@ -6,7 +6,6 @@ business.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 import pytest
@@ -14,6 +13,7 @@ import pytest
 from streamkit.contract.cases import CASES
 from streamkit.contract.proxies import PROXIES
 from streamkit.contract.verdicts import Ending, Verdict
+from tests.doctables import with_tables
 from tests.mockserver.test_docs import code, table
 from tests.pages import ROOT
 
@@ -45,19 +45,8 @@ def table_of_proxies() -> str:
 TABLES: dict[str, Callable[[], str]] = {"cases": table_of_cases, "proxies": table_of_proxies}
 
 
-def with_tables(text: str) -> str:
-    """The page with its tables as they have to be."""
-    for name, make in TABLES.items():
-        mark = f"<!-- table: {name} -->\n"
-        before, found, behind = text.partition(mark)
-        assert found, f"the page has no {mark.strip()}"
-        rest = re.sub(r"\A\n(\|[^\n]*\n)*", "", behind)
-        text = f"{before}{mark}\n{make()}\n{rest}"
-    return text
-
-
 def test_the_tables_are_those_of_the_code() -> None:
-    assert with_tables(TEXT) == TEXT, "run python -m tests.contract.test_contract_docs"
+    assert with_tables(TEXT, TABLES) == TEXT, "run python -m tests.contract.test_contract_docs"
 
 
 @pytest.mark.parametrize("word", [*Verdict, *Ending])
@@ -66,4 +55,4 @@ def test_every_word_is_on_the_page(word: str) -> None:
 
 
 if __name__ == "__main__":
-    PAGE.write_text(with_tables(TEXT), encoding="utf-8")
+    PAGE.write_text(with_tables(TEXT, TABLES), encoding="utf-8")

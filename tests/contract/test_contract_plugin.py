@@ -24,7 +24,7 @@ from streamkit.contract.setup import FORWARD
 from streamkit.contract.trace import Exchanged, Head, Trace
 from streamkit.contract.verdicts import Verdict
 from streamkit.gateway.open import open_gateway
-from tests.contract.against import listening
+from tests.contract.against import free_port, listening
 from tests.contract.mutants.all import MUTANTS
 
 if not entry_points(group="pytest11", name="streamkit"):
@@ -83,14 +83,6 @@ def pytest_in(directory: Path, *options: str) -> subprocess.CompletedProcess[str
         timeout=120,
         check=False,
     )
-
-
-def free_port() -> int:
-    import socket
-
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
 
 
 async def test_a_proxy_that_runs(tmp_path: Path) -> None:

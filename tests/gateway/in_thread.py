@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from typing import Unpack
 
 import trio
 
 from streamkit.gateway.open import GatewayOptions, open_gateway
 from streamkit.gateway.record import Record
+from streamkit.http.in_thread import in_thread
 
 __all__ = ["GatewayInThread", "gateway_in_thread"]
 
@@ -53,38 +53,15 @@ class GatewayInThread:
 @contextmanager
 def gateway_in_thread(upstream: str, **options: Unpack[GatewayOptions]) -> Iterator[GatewayInThread]:
     """Run a gateway before this upstream while the block runs; `options` are what `GatewayConfig` takes."""
-    started = threading.Event()
-    running: list[tuple[GatewayInThread, trio.lowlevel.TrioToken, trio.CancelScope]] = []
-    failed: list[Exception] = []
 
-    async def main() -> None:
+    @asynccontextmanager
+    async def opening() -> AsyncIterator[GatewayInThread]:
         def note(record: Record) -> None:
-            running[0][0].note(record)
+            running.note(record)
 
         async with open_gateway(upstream, on_record=note, **options) as gateway:
-            with trio.CancelScope() as scope:
-                token = trio.lowlevel.current_trio_token()
-                running.append((GatewayInThread(gateway.url, token, []), token, scope))
-                started.set()
-                await trio.sleep_forever()
+            running = GatewayInThread(gateway.url, trio.lowlevel.current_trio_token(), [])
+            yield running
 
-    def run() -> None:
-        try:
-            trio.run(main)
-        except Exception as error:  # noqa: BLE001 - raised again in the caller's thread
-            failed.append(error)
-        finally:
-            started.set()
-
-    thread = threading.Thread(target=run, name="gateway", daemon=True)
-    thread.start()
-    started.wait()
-    try:
-        if running:
-            yield running[0][0]
-    finally:
-        if running and thread.is_alive():
-            running[0][1].run_sync_soon(running[0][2].cancel)
-        thread.join()
-    if failed:
-        raise failed[0]
+    with in_thread(opening, "gateway") as (gateway, _):
+        yield gateway

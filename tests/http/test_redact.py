@@ -38,6 +38,7 @@ def test_a_url_in_a_header_keeps_its_secrets() -> None:
         ("/a?key=s3cr3t&alt=sse", f"/a?key={REDACTED}&alt=sse"),
         ("/a?%6bey=s3cr3t", f"/a?%6bey={REDACTED}"),
         ("/a?access_token=s3cr3t&access%5Ftoken=s3cr3t", f"/a?access_token={REDACTED}&access%5Ftoken={REDACTED}"),
+        ("/a?code=s3cr3t&sig=s3cr3t&encode=1", f"/a?code={REDACTED}&sig={REDACTED}&encode=1"),
         ("http://u:s3cr3t@h/a?b=1", f"http://{REDACTED}@h/a?b=1"),
         ("/a?key=&monkey=1", "/a?key=&monkey=1"),
         ("/a//b@c", "/a//[redacted]@c"),  # better one too many

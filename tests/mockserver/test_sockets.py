@@ -416,8 +416,8 @@ async def test_a_client_that_leaves_ends_a_stall_without_end(leaving: str) -> No
     async with serving() as mock:
         endings = Endings(mock)
         with connection(mock) as stream:
-            await stream.send_all(request_bytes(CHAT_PATH, STREAM, mock="fault=stall@token:2"))
-            await read_bytes(stream, 1)
+            await stream.send_all(request_bytes(CHAT_PATH, STREAM, mock="fault=stall@after-head"))
+            await read_bytes(stream, 1)  # of the head, behind which nothing is written that could find it gone
             if leaving == "reset":
                 stream.abort()
             else:

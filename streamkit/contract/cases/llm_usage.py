@@ -12,6 +12,7 @@ from streamkit.contract.case import Case, Drive, levels
 from streamkit.contract.cases.llm_common import answered, both_carry, client_row, fault_of, told_in
 from streamkit.contract.content import Part
 from streamkit.contract.setting import Setting
+from streamkit.contract.told import Told
 from streamkit.contract.trace import Trace
 from streamkit.contract.verdicts import Finding
 from streamkit.dialects.events import End, Finish, PartEnd, Usage
@@ -73,9 +74,7 @@ def drive_shape(shape: str) -> Drive:
 
 def judge_usage(trace: Trace) -> Finding:
     """Say whether the client has the counts, and once."""
-    said = told_in(trace)
-    usage = said.message.usage
-    facts: dict[str, object] = {"input_tokens": usage.input_total, "output_tokens": usage.output_total}
+    said, usage, facts = _counts_in(trace)
     if fault := fault_of(trace, said):
         return Finding(holds=False, detail=fault, facts=facts)
     if usage.input_total is None and usage.output_total is None:
@@ -96,6 +95,13 @@ def judge_usage(trace: Trace) -> Finding:
     return Finding(holds=True, detail=f"the token counts reached the client: {INPUT} and {OUTPUT}", facts=facts)
 
 
+def _counts_in(trace: Trace) -> tuple[Told, Usage, dict[str, object]]:
+    """Return what the client was told, the counts in it, and these as facts."""
+    said = told_in(trace)
+    usage = said.message.usage
+    return said, usage, {"input_tokens": usage.input_total, "output_tokens": usage.output_total}
+
+
 def _total_in(record: object) -> object:
     """Return the sum that a record of OpenAI's gives beside the counts; None where it gives none."""
     usage = record.get("usage") if isinstance(record, dict) else None
@@ -111,9 +117,7 @@ async def drive_none(stand: Stand) -> None:
 
 def judge_none(trace: Trace) -> Finding:
     """Say whether the client is told of counts that nobody counted. A zero that a dialect insists on is none."""
-    said = told_in(trace)
-    usage = said.message.usage
-    facts: dict[str, object] = {"input_tokens": usage.input_total, "output_tokens": usage.output_total}
+    said, usage, facts = _counts_in(trace)
     if fault := fault_of(trace, said):
         return Finding(holds=False, detail=fault, facts=facts)
     if usage.input_total is None and usage.output_total is None:

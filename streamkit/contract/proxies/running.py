@@ -14,6 +14,7 @@ from typing import Final
 
 from streamkit.contract.proxies.launch import Launch, Seat, find_program
 from streamkit.contract.proxies.proxy import Proxy, Setup, Variant, setup_of
+from streamkit.contract.results import Product
 from streamkit.contract.verdicts import Profile
 from streamkit.errors import ConfigError, ConnectError
 from streamkit.http.origin import Origin
@@ -46,8 +47,8 @@ class Running:
         url: where it listens.
         port: the same, at 127.0.0.1.
         name: as `--with` has it.
-        product, product_version: what it is; the version is empty where it does not tell.
-        config_digest: of its configuration, without what differs from run to run.
+        product: what it is; the version is empty where it does not tell, and the digest leaves out what differs from
+            run to run.
         profile: what it is judged as, if nothing else is said.
         model: what has to be asked for; empty where that does not matter.
         headers: what has to be sent with each request.
@@ -59,9 +60,7 @@ class Running:
         self.port: int = launch.seat.port
         self.url = f"http://127.0.0.1:{self.port}"
         self.name = f"{proxy.name}:{variant.name}"
-        self.product = proxy.name
-        self.product_version = version
-        self.config_digest = setup.digest
+        self.product = Product(proxy.name, version, setup.digest)
         self.profile: Profile = variant.profile
         self.model = proxy.model
         self.headers = proxy.headers

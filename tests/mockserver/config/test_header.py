@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mockserver.config.grammar import parse_header
+from mockserver.config.header import UNSAFE, header_text
 from mockserver.config.keys import SETTINGS
 from streamkit.errors import ConfigError
 
@@ -113,3 +114,27 @@ def test_any_text_is_read_or_refused(text: str) -> None:
     except ConfigError:
         return
     assert {key for key, _ in pairs} <= SETTINGS.keys()
+
+
+@pytest.mark.parametrize(
+    ("pairs", "text"),
+    [
+        ([], ""),
+        ([("rate", "50"), ("split", "random:1:16")], "rate=50; split=random:1:16"),
+        ([("echo", "true"), ("say", "")], "echo=true; say="),
+        ([("call", 'find:{"q": "a; b"}')], 'call=find:{"q": "a; b"}'),
+        ([("say", "größe")], "say=größe"),
+        ([("say", "a; b")], 'say="a; b"'),
+        ([("say", "Ã©")], r'say="Ã\u00a9"'),
+        ([("say", " a\n")], r'say=" a\n"'),
+    ],
+)
+def test_pairs_are_written_without_quotes_where_that_is_clear(pairs: list[tuple[str, str]], text: str) -> None:
+    assert header_text(pairs) == text
+
+
+@given(st.lists(st.tuples(st.sampled_from(["say", "call", "fault", "rate"]), st.text(st.characters(codec="utf-8")))))
+def test_whatever_is_written_is_read_as_the_same(pairs: list[tuple[str, str]]) -> None:
+    text = header_text(pairs)
+    assert parse_header(text) == pairs
+    assert not UNSAFE.search(text)
