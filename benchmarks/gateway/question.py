@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from benchmarks.gateway import conversion, delay, leaving, memory, streams
+from benchmarks.gateway import conversion, delay, leaving, memory, streams, watching
 from benchmarks.gateway.contenders import Contenders, versions
 from benchmarks.measure import Effort, Unavailable
 from benchmarks.report import Row, row_object, show_rows, skipped, write_json
@@ -16,7 +16,7 @@ from benchmarks.report import Row, row_object, show_rows, skipped, write_json
 __all__ = ["FULL", "QUESTIONS", "QUICK", "run"]
 
 QUESTIONS: dict[str, Callable[[Effort, Contenders], list[Row]]] = {
-    module.NAME: module.run for module in (delay, conversion, streams, leaving, memory)
+    module.NAME: module.run for module in (delay, conversion, streams, leaving, memory, watching)
 }
 FULL = Effort(rounds=7)
 QUICK = Effort(size=0.1, rounds=3)

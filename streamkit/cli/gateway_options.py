@@ -58,16 +58,17 @@ NEED_SPEAKS: Final[Mapping[str, str]] = {
 """What concerns requests that are read, and the options' names."""
 
 
-def config_of(host: str, options: dict[str, Any], given: Container[str]) -> GatewayConfig:
+def config_of(host: str, options: dict[str, Any], given: Container[str], *, is_watched: bool = False) -> GatewayConfig:
     """Make the gateway's configuration of the command line.
 
     Args:
         host: of the address to listen on.
         options: every option, by the name of its parameter.
         given: the names of those that were not left to their defaults.
+        is_watched: whether its streams are shown on a page.
 
     Raises:
-        ConfigError: something in it, or in the environment, is wrong.
+        ConfigError: something in it, or in the environment, is wrong, or it would be open to those it must not be.
     """
     from streamkit.gateway.cors import origin_of
     from streamkit.http.origin import parse_origin
@@ -79,7 +80,10 @@ def config_of(host: str, options: dict[str, Any], given: Container[str]) -> Gate
         if name in given and not options["speaks"]:
             raise ConfigError(f"{option} does nothing without --speaks DIALECT: add it, and what the upstream speaks")
     api_key = api_key_in(options["api_key_env"])
-    if not (api_key or options["insecure_public"] or is_loopback(host)):
+    hosts = hosts_of(options["hosts"])
+    if is_watched:
+        check_watch(host, api_key, hosts)
+    elif not (api_key or options["insecure_public"] or is_loopback(host)):
         raise ConfigError(
             f"--listen {options['listen']} is open to others: ask for a key with --api-key-env NAME, or say"
             " --insecure-public"
@@ -99,7 +103,7 @@ def config_of(host: str, options: dict[str, Any], given: Container[str]) -> Gate
         upstream_key=api_key_in(options["upstream_key_env"], "--upstream-key-env"),
         api_key=api_key,
         half_close=options["half_close"],
-        allowed_hosts=hosts_of(options["hosts"]),
+        allowed_hosts=hosts,
         connect_timeout_s=seconds(options["connect_timeout_s"]),
         head_timeout_s=seconds(options["head_timeout_s"]),
         idle_timeout_s=seconds(options["idle_timeout_s"]),
@@ -116,6 +120,25 @@ def config_of(host: str, options: dict[str, Any], given: Container[str]) -> Gate
         stream_buffer_bytes=options["stream_buffer_bytes"],
         stream_grace_s=seconds(options["stream_grace_s"]),
     )
+
+
+def check_watch(host: str, api_key: str, hosts: frozenset[str] | None) -> None:
+    """See to it that the page that shows everybody's streams is not shown to everybody.
+
+    Raises:
+        ConfigError: others than this machine could reach it, or any web page could, and there is no key.
+    """
+    if api_key:
+        return
+    if not is_loopback(host):
+        raise ConfigError(
+            f"the page shows the streams of all clients, and others can reach {host}: ask for a key with --api-key-env"
+        )
+    if hosts is None:
+        raise ConfigError(
+            "the page shows the streams of all clients, and with --allow-host '*' any web page could read it: name the"
+            " hosts, or ask for a key with --api-key-env"
+        )
 
 
 def address_of(text: str) -> tuple[str, int]:

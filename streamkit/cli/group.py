@@ -25,6 +25,7 @@ COMMANDS = {
     "rechunk": "streamkit.cli.rechunk",
     "sse-to-ndjson": "streamkit.cli.sse_to_ndjson",
     "text": "streamkit.cli.text",
+    "watch": "streamkit.cli.watch",
 }
 """Every command and its module, whose `command` it is. A new command is a file and a row."""
 

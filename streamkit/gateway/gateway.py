@@ -13,7 +13,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from functools import partial
 from http import HTTPStatus
 from itertools import count
@@ -29,6 +29,7 @@ from streamkit.gateway.cors import cors_headers, preflight, unsent_headers
 from streamkit.gateway.envelopes import reading_of
 from streamkit.gateway.failures import told
 from streamkit.gateway.guard import PREFIX, key_headers, refusal_of
+from streamkit.gateway.onlooker import Onlooker
 from streamkit.gateway.record import Record
 from streamkit.gateway.relay import Relay
 from streamkit.gateway.rename import renamed_body
@@ -70,6 +71,7 @@ class Gateway:
         config: what it is told.
         on_record: called with the record of each request once it is over.
         dial: makes connections to the upstream in another way, for tests.
+        onlooker: sees what passes, and answers what is asked below its own prefix.
 
     Attributes:
         pool: the connections to the upstream. `Pool.reap` is for a task of the owner's.
@@ -79,18 +81,28 @@ class Gateway:
         drain: set it, and every response is the last one on its connection.
     """
 
-    def __init__(self, config: GatewayConfig, *, on_record: OnRecord | None = None, dial: Dial | None = None) -> None:
+    def __init__(
+        self,
+        config: GatewayConfig,
+        *,
+        on_record: OnRecord | None = None,
+        dial: Dial | None = None,
+        onlooker: Onlooker | None = None,
+    ) -> None:
         self.config = config
+        dial = dial or dial_of(config.upstream, config.upstream_tls, stamps=onlooker is not None)
         self.pool = Pool(
-            dial or dial_of(config.upstream, config.upstream_tls, stamps=False),
-            max_head_bytes=config.max_response_head_bytes,
+            dial if onlooker is None else onlooker.seen(dial), max_head_bytes=config.max_response_head_bytes
         )
+        self._onlooker = onlooker
+        self._own = PREFIX if onlooker is None else (PREFIX, onlooker.prefix)
         self.stats = Stats()
         self.drain = trio.Event()
         self.name = f"streamkit-{secrets.token_hex(4)}"
         self._asker = Asker(config, self.pool, self.name)
         self._translator = Translator(config, self._asker)
-        self.streams = Streams(self._asker, config) if config.speaks else None
+        told = () if onlooker is None else (onlooker.stream_failed,)
+        self.streams = Streams(self._asker, config, *told) if config.speaks else None
         self._on_record = on_record
         self._numbers = count(1)
 
@@ -121,6 +133,11 @@ class Gateway:
         record.method, record.version = request.method, request.version
         record.target = redacted_target(request.target)[:MAX_TARGET]
         self.stats.begin()
+        with nullcontext() if self._onlooker is None else self._onlooker.looking(exchange, record):
+            await self._conclude(exchange, record)
+
+    async def _conclude(self, exchange: Exchange, record: Record) -> None:
+        """Answer one request to its end, whatever that is."""
         try:
             await self._answer(exchange, record)
         except trio.BrokenResourceError:
@@ -150,7 +167,9 @@ class Gateway:
         request, config = exchange.request, self.config
         record.outcome = "refused"
         cors = cors_headers(request, config)
-        refusal = refusal_of(request, config)
+        onlooker = self._onlooker
+        is_open = onlooker is not None and onlooker.is_open(request)
+        refusal = refusal_of(request, config, own=self._own, is_open=is_open)
         if refusal is not None:
             record.detail = refusal.reason
             body = refusal.body
@@ -175,6 +194,9 @@ class Gateway:
             await self._say(exchange, record, 200, b"", [*PLAIN, *cors])
         elif request.path.startswith(PREFIX):
             await self._answer_own(exchange, record, cors)
+        elif onlooker is not None and f"{request.path}/".startswith(onlooker.prefix):
+            record.outcome = "ok"
+            await onlooker.answer(exchange, record, self.drain)
         else:
             await self._pass(exchange, record, cors)
 

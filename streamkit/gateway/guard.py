@@ -92,10 +92,20 @@ class Refusal:
         return encode_value({"type": "error", "error": {"type": TYPES[self.status], "message": self.reason}})
 
 
-def refusal_of(request: Request, config: GatewayConfig) -> Refusal | None:
-    """Return why a request must not be served, or None where it may be."""
-    refusal = _refused_key(request, config) if config.api_key else _refused_name(request, config)
-    if refusal is None and request.path.startswith(PREFIX):
+def refusal_of(
+    request: Request, config: GatewayConfig, *, own: str | tuple[str, ...] = PREFIX, is_open: bool = False
+) -> Refusal | None:
+    """Return why a request must not be served, or None where it may be.
+
+    Args:
+        request: what came.
+        config: the gateway's.
+        own: below which paths only pages of the gateway's own origin may ask.
+        is_open: whether what is asked for is no secret, so that it needs no key: a browser that opens a page has none.
+    """
+    wants_key = config.api_key and not is_open
+    refusal = _refused_key(request, config) if wants_key else _refused_name(request, config)
+    if refusal is None and request.path.startswith(own):
         refusal = _refused_origin(request)
     return refusal
 
@@ -185,4 +195,5 @@ def _refused_origin(request: Request) -> Refusal | None:
     origin = request.get("origin")
     if origin is None or (authority_of(origin)[1] or None) == request.get("host"):
         return None
-    return Refusal(403, f"{PREFIX} does not answer pages of {origin[:SHOWN_CHARACTERS]!r}")
+    prefix = "/".join(request.path.split("/")[:2])
+    return Refusal(403, f"{prefix}/ does not answer pages of {origin[:SHOWN_CHARACTERS]!r}")

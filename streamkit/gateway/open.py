@@ -20,6 +20,7 @@ import trio
 
 from streamkit.gateway.config import GatewayConfig
 from streamkit.gateway.gateway import Gateway, OnRecord
+from streamkit.gateway.onlooker import Onlooker
 from streamkit.gateway.record import Record
 from streamkit.gateway.stats import Stats
 from streamkit.http.background import background
@@ -118,6 +119,7 @@ async def open_gateway(
     tls: ssl.SSLContext | None = None,
     on_record: OnRecord | None = None,
     dial: Dial | None = None,
+    onlooker: Onlooker | None = None,
     **options: Unpack[GatewayOptions],
 ) -> AsyncIterator[OpenGateway]:
     """Run a gateway while the block runs. Leaving the block resets what is being answered and closes the rest.
@@ -129,6 +131,7 @@ async def open_gateway(
         tls: speak TLS to clients, with the certificate in here.
         on_record: called with the record of each request once it is over; an error of its own is logged.
         dial: makes connections to the upstream in another way, for tests.
+        onlooker: sees what passes; see `streamkit.gateway.onlooker`.
         options: see `GatewayConfig`.
 
     Raises:
@@ -148,7 +151,7 @@ async def open_gateway(
             except Exception:
                 logger.exception("on_record failed")  # and the client, who got its answer, is not to suffer for it
 
-    gateway = Gateway(config, on_record=keep, dial=dial)
+    gateway = Gateway(config, on_record=keep, dial=dial, onlooker=onlooker)
     listeners = await open_listeners(port, host, stamps=False)
     served: Sequence[trio.abc.Listener[WireStream]] = (
         listeners if tls is None else [TLSListener(listener, tls) for listener in listeners]

@@ -28,7 +28,8 @@ Outcome = Literal[
 - timeout: connecting, the head, or the next read took too long.
 - bad-response: the upstream answered with what is no HTTP, or ambiguous (502, or an abort behind the head).
 - upstream-cut: the upstream closed or reset before the end of its response (502, or an abort behind the head).
-- client-left: the client closed, half-closed or reset its connection before the end of the response.
+- client-left: the client closed, half-closed or reset its connection before the end of the response, or closed a
+  WebSocket behind an answer that it had cancelled.
 - bad-request: what came was no request, or its body was broken, late or too long.
 - stopped: the gateway was stopped.
 - failed: a mistake of the gateway's own (500, or an abort).

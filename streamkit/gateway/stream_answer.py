@@ -28,12 +28,15 @@ from streamkit.gateway.stream_buffer import Frames, GoneError, StreamBuffer
 from streamkit.gateway.translated import error_of, outcome_of, told_by
 from streamkit.http.stream import WireStream
 
-__all__ = ["AnswerStream", "Ask", "Place"]
+__all__ = ["AnswerStream", "Ask", "OnFailure", "Place"]
 
 logger = logging.getLogger("streamkit.gateway")
 
 Ask = Callable[[], AbstractAsyncContextManager[Chat]]
 """Asks the upstream once entered; left before the answer's end, it aborts the connection."""
+
+OnFailure = Callable[[Outcome, str], None]
+"""Is told of an answer that did not come to its own end, once, whether or not anybody reads it: how, and why."""
 
 CANCELLED: Final = Error("the stream was cancelled", "cancelled", "cancelled")
 CUT: Final = Error("the stream was cut", "truncated")
@@ -84,21 +87,27 @@ class AnswerStream:
     Args:
         buffer_bytes: how much is kept of it.
         grace_s: how long it lives on without a reader.
+        on_failure: see `OnFailure`.
 
     Attributes:
         buffer: what is kept of it.
         outcome: what the log says of its end.
         detail: what went wrong, for people.
+        failure: how it ended, and why, where it did not come to its own end: what `on_failure` was told.
         is_done: whether it is over, and somebody has had it all, or has cancelled it.
     """
 
-    def __init__(self, *, buffer_bytes: int, grace_s: float) -> None:
+    def __init__(
+        self, *, buffer_bytes: int, grace_s: float, on_failure: OnFailure = lambda _outcome, _detail: None
+    ) -> None:
         self.buffer = StreamBuffer(buffer_bytes)
         self.outcome: Outcome = "ok"
         self.detail = ""
+        self.failure: tuple[Outcome, str] | None = None
         self.is_done = False
         self._frames = Frames()
         self._grace_s = grace_s
+        self._on_failure = on_failure
         self._places: set[Place] = set()
         self._life = trio.CancelScope()
         self._reading = trio.CancelScope()
@@ -137,6 +146,8 @@ class AnswerStream:
                     with self._reading:
                         await self._read(chat)
                 await trio.sleep_forever()
+            if has_begun and not self.is_over:
+                self._note_failure("client-left", f"nobody read the stream for {self._grace_s:g} s")
         except Exception:
             if not has_begun:
                 raise
@@ -152,6 +163,7 @@ class AnswerStream:
             self.detail = CANCELLED.message
             self._append([CANCELLED])
             self._reading.cancel()
+            self._note_failure("client-left", CANCELLED.message)
 
     def forget(self) -> None:
         """End the stream's life at once. Readers that are not done find it gone."""
@@ -226,6 +238,11 @@ class AnswerStream:
     def _fail(self, error: Error, outcome: Outcome) -> None:
         self.outcome, self.detail = outcome, error.message
         self._append([error])
+        self._note_failure(outcome, error.message)
+
+    def _note_failure(self, outcome: Outcome, detail: str) -> None:
+        self.failure = outcome, detail
+        self._on_failure(outcome, detail)
 
     def _append(self, events: Sequence[Event]) -> None:
         self.buffer.append(self._frames.of(events))

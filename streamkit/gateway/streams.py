@@ -32,9 +32,9 @@ from streamkit.errors import StreamkitError, StreamTimeout
 from streamkit.gateway.asker import Asker
 from streamkit.gateway.config import GatewayConfig
 from streamkit.gateway.envelopes import reading_of
-from streamkit.gateway.record import Record
+from streamkit.gateway.record import Outcome, Record
 from streamkit.gateway.route import STREAMS
-from streamkit.gateway.stream_answer import AnswerStream, Ask
+from streamkit.gateway.stream_answer import AnswerStream, Ask, OnFailure
 from streamkit.gateway.stream_buffer import GoneError
 from streamkit.gateway.stream_visit import Headers, Visit
 from streamkit.http.exchange import Exchange, Request
@@ -64,17 +64,24 @@ class Streams:
     Args:
         asker: asks the upstream.
         config: the gateway's.
+        on_failure: is told of each stream that did not come to its own end: its id, how, and why.
 
     Attributes:
         begun: how many streams there were, those included that there are.
         abandoned: how many of them were given up because nobody read them.
     """
 
-    def __init__(self, asker: Asker, config: GatewayConfig) -> None:
+    def __init__(
+        self,
+        asker: Asker,
+        config: GatewayConfig,
+        on_failure: Callable[[str, Outcome, str], None] = lambda _id, _outcome, _detail: None,
+    ) -> None:
         self.begun = 0
         self.abandoned = 0
         self._asker = asker
         self._config = config
+        self._on_failure = on_failure
         self._streams: dict[str, AnswerStream] = {}
         self._nursery: trio.Nursery | None = None
         retry_ms = int(min(RETRY_MS, config.stream_grace_s * 1000 / 4))
@@ -173,7 +180,10 @@ class Streams:
     async def _ask(self, visit: Visit, nursery: trio.Nursery, ask: Ask) -> None:
         config = self._config
         stream_id = secrets.token_urlsafe(ID_BYTES)
-        stream = AnswerStream(buffer_bytes=config.stream_buffer_bytes, grace_s=config.stream_grace_s)
+        on_failure: OnFailure = partial(self._on_failure, stream_id)
+        stream = AnswerStream(
+            buffer_bytes=config.stream_buffer_bytes, grace_s=config.stream_grace_s, on_failure=on_failure
+        )
         self._streams[stream_id] = stream
         chat: Chat | None = None
         error: RefusedError | StreamkitError = StreamTimeout(config.head_timeout_s)
@@ -194,6 +204,8 @@ class Streams:
             self.begun += 1
             try:
                 await visit.tell(stream_id, f"{STREAMS}/{stream_id}/events", chat)
+                if stream.failure is not None:  # nobody could know then whose it was
+                    self._on_failure(stream_id, *stream.failure)
             except BaseException:
                 stream.forget()  # nobody knows its id
                 raise

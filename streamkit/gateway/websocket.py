@@ -5,7 +5,7 @@ The client sends an envelope (`streamkit.vendors.envelope`) as a text message, a
 because the upstream has no place for it, `{"streamkit":"custom","name":"dropped","value":["seed"]}`. Then it may ask
 again. All that one read from upstream brings is one write. While an answer runs, `{"cancel": true}` stops it: an
 `error` record with the code `cancelled` ends it, and the connection stays. The client's leaving, in whatever way, stops
-it too: the upstream is aborted at once.
+it too: the upstream is aborted at once; but behind the `end`, where many leave, it has `REST_S` to end its response.
 
 An answer that fails or is cut ends with an `error` record too, and then the connection is closed. Our close codes
 (RFC 6455, section 7.4) are 1000 for a client that asks nothing more, 1001 where the gateway goes away, 1002, 1003,
@@ -22,23 +22,22 @@ from typing import Final, TypeAlias
 import trio
 
 from streamkit.client.chat import Chat
-from streamkit.codecs.jsontext import JSONTextError, decode_checked
 from streamkit.dialects.convert import encoder_of
 from streamkit.dialects.encoder import Encoder
 from streamkit.dialects.events import Custom, End, Error, Event, Ping
 from streamkit.errors import EncodeError, RemoteError, StreamkitError, TruncatedError
 from streamkit.gateway.record import Outcome, Record
-from streamkit.gateway.translated import error_of, outcome_of, told_by
+from streamkit.gateway.translated import error_of, told_by
+from streamkit.gateway.websocket_ending import CANCELLED, goodbye_of, is_cancel
 from streamkit.gateway.websocket_handshake import accept_head, handshake_refusal
 from streamkit.gateway.websocket_wire import Closed, Ear, Heard, Mouth, Pinged, Said
 from streamkit.http.clock import now_ns
 from streamkit.http.exchange import Exchange
 from streamkit.http.limits import Limits
 from streamkit.io.items import Items
-from streamkit.vendors.envelope import NoJSONError
 from streamkit.vendors.question import RefusedError
 
-__all__ = ["PATIENCE_S", "SILENCE_S", "Ask", "serve_websocket"]
+__all__ = ["PATIENCE_S", "REST_S", "SILENCE_S", "Ask", "serve_websocket"]
 
 Ask: TypeAlias = Callable[[bytes], AbstractAsyncContextManager[Items[Event]]]
 """From an envelope, text in UTF-8, to its answer, while a block runs. Raises `RefusedError` (where it is no JSON,
@@ -50,13 +49,11 @@ SILENCE_S: Final = 20.0
 PATIENCE_S: Final = 60.0
 """How long a client may say nothing behind such a ping."""
 
+REST_S: Final = 0.5
+"""How long the rest of the upstream's response is read behind a whole answer, where the client has left."""
+
 SLICE_BYTES: Final = 4096
 """How much of a read is taken without letting others run: 64 KiB of empty frames would take 100 ms."""
-
-CANCEL_BYTES: Final = 64
-"""A longer message is not looked at to find out whether it cancels."""
-
-CANCELLED: Final = Error("the client has cancelled the answer", "cancelled", "cancelled")
 
 
 async def serve_websocket(
@@ -117,6 +114,9 @@ class _Conversation:
         self._encoder: Encoder | None = None  # of the answer that runs, or was cut
         self._next: bytes | None = None  # a question that has come behind a cancel
         self._asking: trio.CancelScope | None = None  # until the answer's last record is on its way
+        self._is_resting = False  # the answer is whole, and what the upstream sends behind it is read
+        self._is_cancelled = False  # the newest answer
+        self._has_left = False
         self._goodbye: tuple[int, str] | None = None
         self._has_closed = trio.Event()  # the client
         self._error: Exception | None = None
@@ -153,6 +153,9 @@ class _Conversation:
                     await self._take_question()
                     if self._asking is not None:
                         await self._answer(self._question, self._asking)
+            if self._has_left:
+                self._exchange.stream.abort()
+                return
             await self._cut()
             await self._close()
         except trio.BrokenResourceError:
@@ -182,17 +185,31 @@ class _Conversation:
             self._record.outcome = outcome
             if outcome != "ok":
                 self._record.detail = reason
+            self._hush()
+
+    def _hush(self) -> bool:
+        """Answer nothing more. Where all was said the upstream's response may come to its end; tell whether it may."""
+        if not self._is_resting or self._mouth.unsent:
             self._talk.cancel()
+            return False
+        self._talk.deadline = min(self._talk.deadline, trio.current_time() + REST_S)
+        return True
 
     def _leave(self, how: str) -> None:
         """The client is gone without a close frame, or behind ours."""
         if self._goodbye is None:
             self._note_leaving(how)
-        self._exchange.stream.abort()
-        self._everything.cancel()
+        if self._hush():
+            self._goodbye = self._goodbye or (1006, "")
+            self._has_left = True
+        else:
+            self._exchange.stream.abort()
+            self._everything.cancel()
 
     def _note_leaving(self, how: str) -> None:
-        if self._asking is None and not self._mouth.unsent:
+        if self._is_cancelled:  # which is leaving in so many words
+            self._record.outcome, self._record.detail = "client-left", CANCELLED.message
+        elif self._asking is None and not self._mouth.unsent:
             self._record.outcome = "ok"  # it has all that it has asked for
         else:
             self._record.outcome, self._record.detail = "client-left", f"the client {how} while it was answered"
@@ -226,7 +243,7 @@ class _Conversation:
                     self._note_leaving("closed its connection")
                     self._goodbye = each.code, ""
                 self._has_closed.set()
-                self._talk.cancel()
+                self._hush()
             else:
                 self._end(each.code, each.reason, "bad-request")
         if ping is not None:
@@ -289,6 +306,7 @@ class _Conversation:
     async def _answer(self, question: bytes, asking: trio.CancelScope) -> None:
         """Answer one question. Where that fails, the conversation ends; where it is cancelled, it does not."""
         encoder = self._encoder = encoder_of("json")
+        self._is_cancelled = False
         error: Exception | None = None
         with asking:
             try:
@@ -300,9 +318,12 @@ class _Conversation:
                 raise
             except Exception as raised:  # noqa: BLE001 - the client is told, and those that nobody expects go on
                 error = raised
+            finally:
+                self._is_resting = False
         if self._asking is not asking:
             return  # the answer was whole before that
         if asking.cancelled_caught:
+            self._is_cancelled = True
             await self._fail(encoder, CANCELLED)
             self._asking = None
             return
@@ -340,6 +361,7 @@ class _Conversation:
             failure, out = error, [*error.items]  # type: ignore[list-item]  # they are the encoder's
         if failure is None and type(events[-1]) is End:
             self._asking = None
+            self._is_resting = True
         if out:
             await self._send(out)
         if failure is not None:
@@ -356,22 +378,3 @@ class _Conversation:
         records = lines[:-1]
         self._record.response_bytes += sum([len(record) for record in records])
         await self._mouth.send(records)
-
-
-def is_cancel(data: bytes) -> bool:
-    """Tell whether a message is `{"cancel": true}`, which is not a question."""
-    if len(data) > CANCEL_BYTES:
-        return False
-    try:
-        return decode_checked(data) == {"cancel": True}
-    except JSONTextError:
-        return False
-
-
-def goodbye_of(error: Exception) -> tuple[int, Outcome]:
-    """Return the code with which the connection is closed behind an answer that failed, and what the log says."""
-    if isinstance(error, NoJSONError):
-        return 1007, "bad-request"
-    if isinstance(error, RefusedError):
-        return 1008, "refused"
-    return 1011, outcome_of(error) if isinstance(error, StreamkitError) else "failed"

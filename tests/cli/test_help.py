@@ -44,10 +44,17 @@ def test_help_names_the_exit_codes(command: tuple[str, ...]) -> None:
     text = help_of(command).out.decode()
     after = re.search(r"(?is)\bexit (status|code).*", text)
     assert after is not None
-    # The contract reads no input that could be undecodable, and has a code for its negative verdict instead.
-    own = "1" if "contract" in command else "3"
+    # These read no stream that could be undecodable, and have a code for their negative verdict instead.
+    own = "1" if {"contract", "bench"} & {*command} else "3"
     assert {"0", own, "2", "4", "130", "141"} <= set(re.findall(r"\d+", after[0]))
 
+
+SERVING = (
+    *("speaks", "model-map", "listen", "half-close", "tls-cert", "tls-key", "upstream-ca", "api-key-env"),
+    *("upstream-key-env", "allow-host", "cors", "log", "ready-json", "connect-timeout", "head-timeout", "idle-timeout"),
+    *("max-body-bytes", "max-head-bytes", "max-connections", "max-streams", "stream-buffer-bytes", "stream-grace"),
+    "drain-timeout",
+)
 
 OPTIONS = {
     "ndjson-to-sse": ["event", "event-field", "id-field", "done", "retry", "keepalive", "skip-bad", "max-record-bytes"],
@@ -73,11 +80,8 @@ OPTIONS = {
         *("framing", "json", "exchange", "prompt", "data", "method", "dialect", "model", "header", "api-key-env"),
         *("upstream-ca", "connect-timeout", "timeout", "max-record-bytes"),
     ],
-    "gateway": [
-        *("upstream", "listen", "half-close", "tls-cert", "tls-key", "upstream-ca", "api-key-env", "upstream-key-env"),
-        *("insecure-public", "allow-host", "log", "ready-json", "connect-timeout", "head-timeout", "idle-timeout"),
-        *("max-body-bytes", "max-head-bytes", "max-connections", "drain-timeout"),
-    ],
+    "gateway": ["upstream", "watch", "insecure-public", *SERVING],
+    "watch": ["upstream", "mock", "seed", *SERVING],
     "mock": [
         *(
             "host",
@@ -115,6 +119,13 @@ OPTIONS = {
         *("max-time", "seed", "json", "html", "junit", "publish", "product", "product-version", "config"),
         *("expected-failures", "fuzz", "script", "list"),
     ],
+    "bench": [
+        *("direct", "proxy", "upstream", "dialect", "model", "header", "api-key-env", "server-ca", "prompt", "prompts"),
+        *("input-tokens", "same-prompt", "max-tokens", "concurrency", "rate", "trace", "requests", "duration", "until"),
+        *("warmup", "slo", "connect-timeout", "first-token-timeout", "idle-timeout", "timeout", "workers"),
+        *("calibration", "max-tool-error", "strict", "seed", "json", "html", "hlog", "raw"),
+    ],
+    "compare": ["fail-if", "json"],
     "matrix": ["with", "profile", "run", "skip", "slow", "strict", "limit", "seed", "json", "html"],
     "record": ["upstream", "cassette", "host", "port", "ready-json"],
 }

@@ -7,6 +7,7 @@ import trio
 import trio.testing
 
 from streamkit.dialects.events import Text
+from streamkit.gateway.websocket import REST_S
 from streamkit.http.limits import Limits
 from tests.gateway.websocket_peers import (
     BINARY,
@@ -324,6 +325,40 @@ async def test_whoever_goes_in_between_has_what_it_asked_for() -> None:
         await stage.hand.until("end")
         stage.hand.stream.abort()
     assert stage.record.outcome == "ok"
+
+
+LEAVING = {"close": close_of(1000), "broken": b"\xff\xff", "fin": b"", "reset": b""}
+
+
+@pytest.mark.parametrize("how", LEAVING)
+@pytest.mark.parametrize("ends", [True, False])
+async def test_behind_a_whole_answer_the_upstream_may_end_its_response(
+    how: str, ends: bool, autojump_clock: trio.testing.MockClock
+) -> None:
+    async with standing() as stage:
+        await stage.hand.ask()
+        await stage.upstream.say(*START, *FINISH)
+        await stage.hand.until("end")
+        if how == "fin":
+            await stage.hand.stream.send_eof()
+        elif how == "reset":
+            stage.hand.stream.abort()
+        else:
+            await stage.hand.send(LEAVING[how])
+        await trio.testing.wait_all_tasks_blocked()
+        assert stage.upstream.journal == ["asked"]
+        if ends:
+            await stage.upstream.end()
+        await stage.upstream.noted("left")
+        assert trio.current_time() == (0 if ends else REST_S), "and it has no longer than that"
+        if how in {"close", "broken"}:
+            code = 1000 if how == "close" else 1002
+            assert (await stage.hand.closing())[0] == code
+            if how == "broken":
+                await stage.hand.send(close_of(code))
+            assert await stage.hand.end() == b""
+            await stage.hand.stream.aclose()
+    assert stage.record.outcome == ("bad-request" if how == "broken" else "ok")
 
 
 async def test_a_client_that_closes_and_reads_nothing_more(autojump_clock: trio.testing.MockClock) -> None:

@@ -1,0 +1,110 @@
+"""A key that went upstream is not shown where the upstream repeats it, wherever it is cut."""
+
+from __future__ import annotations
+
+import io
+from base64 import b64decode
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streamkit.http.head import read_request
+from streamkit.http.listener import open_listeners
+from streamkit.io.cassette import parse_cassette
+from streamkit.watch.keymask import BEGINNING_BYTES, KeyMask, keys_in
+from streamkit.watch.lanes import Lanes, Mark
+from streamkit.watch.moments import Moment, Sight
+from streamkit.watch.taping import cassette_of
+from tests.gateway.readers import Server
+from tests.watch.stand import CHAT, asking, watching
+from tests.watch.test_sights import record
+
+KEY = b"UPSTREAM/KEY123456"
+
+SENT = b"POST /v1 HTTP/1.1\r\nHost: b\r\nAuthorization: Bearer %b\r\nContent-Length: 2\r\n\r\n{}" % KEY
+
+TOLD = b'{"error":{"message":"Incorrect API key: UPSTREAM\\/KEY123456, which is UPSTREAM/KEY123456"}}'
+
+HEAD = b"HTTP/1.1 401 Unauthorized\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(TOLD)
+
+
+@pytest.mark.parametrize(
+    ("lines", "keys"),
+    [
+        ("Authorization: Bearer 0123456789", [b"0123456789"]),
+        ("authorization: 0123456789", [b"0123456789"]),
+        ("X-Api-Key: 0123456789\r\nApi-Key: abcdefghi", [b"0123456789", b"abcdefghi"]),
+        ("x-goog-api-key: a/b/c/d/e", [b"a\\/b\\/c\\/d\\/e", b"a/b/c/d/e"]),
+        ("X-Amz-Security-Token: 0123456789", [b"0123456789"]),
+        ("Authorization: Bearer short", []),
+        ("Accept: text/event-stream\r\nX-Streamkit-Keyed: 0123456789\r\nUser-Agent: monkey/12345", []),
+    ],
+)
+def test_keys_are_known_by_where_they_stand(lines: str, keys: list[bytes]) -> None:
+    head = f"GET /a HTTP/1.1\r\nHost: b\r\n{lines}\r\n\r\n"
+    assert keys_in(read_request(head.encode())) == keys
+
+
+def test_so_are_those_of_the_query() -> None:
+    head = b"GET /a?key=AIza%2B12345&alt=everything&code=0123456789 HTTP/1.1\r\nHost: b\r\n\r\n"
+    assert keys_in(read_request(head)) == [b"0123456789", b"AIza+12345"]
+
+
+def pieces_of(data: bytes, places: set[int]) -> list[bytes]:
+    ends = sorted({place % len(data) for place in places} | {0, len(data)})
+    return [data[start:end] for start, end in pairwise(ends)]
+
+
+@given(places=st.sets(st.integers(0, 500)))
+def test_no_cut_shows_more_than_a_beginning(places: set[int]) -> None:
+    mask = KeyMask()
+    mask.learn(SENT)
+    before = shown = b""
+    for piece in pieces_of(TOLD, places):
+        out, before = mask.feed(before, piece)
+        shown += out
+    assert len(shown) == len(TOLD)
+    assert not any(KEY[at : at + BEGINNING_BYTES] in shown for at in range(len(KEY) - BEGINNING_BYTES))
+    assert shown[:40] == TOLD[:40]
+
+
+@given(places=st.sets(st.integers(0, 500)))
+def test_neither_marks_nor_the_cassette_have_it(places: set[int]) -> None:
+    sight = Sight(record(1), method="POST", max_bytes=1 << 20)
+    sight.see(Moment("upstream", "sent", 0, 10, SENT))
+    for at, piece in enumerate(pieces_of(HEAD + TOLD, places)):
+        sight.see(Moment("upstream", "read", 0, 20 + at, piece))
+    sight.is_live = False
+    lanes = Lanes("POST")
+    marks = [row for moment in sight.moments for row in lanes.feed(moment) if isinstance(row, Mark)]
+    body = b"".join([b64decode(mark.head) + b64decode(mark.tail) for mark in marks])
+    data = cassette_of(sight, "http://b")
+    (exchange,) = parse_cassette(io.BytesIO(data)).exchanges
+    wire = b"".join([read.data for read in exchange.reads])
+    assert len(body) == len(TOLD)
+    assert [len(read.data) for read in exchange.reads] == [len(moment.data) for moment in sight.moments[1:]]
+    for text in (body, wire, data):
+        assert KEY not in text
+        assert b"KEY123456" not in text
+    assert wire.startswith(HEAD)
+    assert wire.count(b"*" * len(KEY)) == 2
+
+
+async def test_the_gateways_own_key_for_the_upstream_is_not_in_the_marks() -> None:
+    (listener,) = await open_listeners(0)
+    url = f"http://127.0.0.1:{listener.port}"
+    async with listener, watching(url=url, upstream_key=KEY.decode()) as stand:
+        client = await stand.client()
+        await client.send(asking("POST /api/chat", body=CHAT))
+        server = Server(await listener.accept())
+        await server.request()
+        await server.send(HEAD + TOLD)
+        await client.head()
+        assert KEY not in (await client.rest())[0]
+        rows = await stand.rows((await stand.sight()).record.number)
+        marks = b"".join([b64decode(row["head"]) for row in rows if row["kind"] == "mark"])
+        assert b"Incorrect API key: ****" in marks
+        assert b"KEY123456" not in marks
+        server.stream.abort()
