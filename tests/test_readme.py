@@ -12,7 +12,10 @@ import pytest
 
 from tests.pages import ROOT, SHELL, Page, blocks_of, blocks_to_run
 
-NAMES = ("README.md", "mockserver/README.md", "streamkit/contract/README.md", "streamkit/gateway/README.md")
+NAMES = (
+    *("README.md", "mockserver/README.md", "streamkit/contract/README.md", "streamkit/gateway/README.md"),
+    *("streamkit/bench/README.md", "streamkit/watch/README.md"),
+)
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 BLOCKS = [
@@ -46,6 +49,27 @@ def test_the_readme_opens_with_the_two_commands() -> None:
     assert "streamkit contract" in first.setup()[1]
     assert any("pip install" in command for command in second.setup()[0])
     assert second.is_test_run
+
+
+@pytest.mark.parametrize("name", [*NAMES, "streamkit/web/README.md", "CONTRIBUTING.md", "CHANGELOG.md"])
+def test_a_link_inside_leads_somewhere(name: str) -> None:
+    """To a file that is there, and a heading of it."""
+    text = (ROOT / name).read_text(encoding="utf-8")
+    broken = []
+    for link in re.findall(
+        r"""(?:\]\(|(?:src|srcset|href)=")(?![a-z]+:)([^)"\s]+)""", re.sub(r"(?s)```.*?```", "", text)
+    ):
+        path, _, anchor = link.partition("#")
+        file = (ROOT / name).parent / path if path else ROOT / name
+        if not file.exists() or (anchor and anchor not in anchors_of(file)):
+            broken.append(link)
+    assert broken == []
+
+
+def anchors_of(file: Path) -> list[str]:
+    """What headings are called in links: in small letters, without punctuation, with hyphens for spaces."""
+    headings = re.findall(r"^#+ (.*)$", file.read_text(encoding="utf-8"), re.MULTILINE)
+    return [re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings]
 
 
 def test_ci_installs_and_tests_with_the_words_of_the_readme() -> None:
