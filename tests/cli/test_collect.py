@@ -95,7 +95,15 @@ def test_several_answers_and_a_tool_call() -> None:
     assert (second["index"], second["text"], second["finish_reason"]) == (1, "b", "length")
 
 
-@pytest.mark.parametrize("example", [each for each in EXAMPLES if each.case in {"tool", "error", "cut"}], ids=str)
+@pytest.mark.parametrize(
+    "example",
+    [
+        pytest.param(each, marks=pytest.mark.slow if each.case == "tool" else ())
+        for each in EXAMPLES
+        if each.case in {"tool", "error", "cut"}
+    ],
+    ids=str,
+)
 def test_every_dialect(example: Example) -> None:
     """It is complete if and only if the stream was."""
     result = run(*COLLECT, "--from", example.source, stdin=example.wire)
@@ -130,7 +138,9 @@ def test_model_and_id() -> None:
 
 
 @pytest.mark.parametrize("target", DIALECTS)
-@pytest.mark.parametrize("wire", [b"".join(OLLAMA), OLLAMA[0]], ids=["whole", "cut"])
+@pytest.mark.parametrize(
+    "wire", [pytest.param(b"".join(OLLAMA), id="whole"), pytest.param(OLLAMA[0], id="cut", marks=pytest.mark.slow)]
+)
 def test_every_dialect_has_a_document(target: str, wire: bytes) -> None:
     result = run(*COLLECT, "--from", "ollama-chat", "--to", target, stdin=wire)
     assert result.code == (0 if wire == b"".join(OLLAMA) else 3)

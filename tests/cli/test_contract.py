@@ -5,20 +5,18 @@ from __future__ import annotations
 import json
 import re
 import signal
-import socket
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-import trio
 
 from mockserver.script import Gate, Script, Write
 from mockserver.scripted import written_script
 from streamkit.cli.contract_fuzz import repeating
+from streamkit.http.in_thread import in_thread
 from tests.cli.harness import Filter, Result, run
-from tests.contract.against import listening
+from tests.contract.against import free_port, listening
 from tests.contract.mutants.all import MUTANTS
 
 FEW = ("--run", "flush.sse.chunked", "--run", "end.abort.mid", "--run", "hdr.via")
@@ -34,34 +32,12 @@ def lines_of(result: Result) -> list[list[str]]:
     return [line.split("  ", 2) for line in result.out.decode().splitlines()]
 
 
-def free_port() -> int:
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return int(sock.getsockname()[1])
-
-
 @contextmanager
 def mutant(name: str) -> Iterator[tuple[str, ...]]:
     """A wrong relay in a thread; gives the options that test it."""
     port = free_port()
-    started: threading.Event = threading.Event()
-    stop: list[tuple[trio.lowlevel.TrioToken, trio.CancelScope]] = []
-    urls: list[str] = []
-
-    async def main() -> None:
-        with trio.CancelScope() as scope:
-            async with listening(MUTANTS[name].relay(port).serve) as url:
-                urls.append(url)
-                stop.append((trio.lowlevel.current_trio_token(), scope))
-                started.set()
-                await trio.sleep_forever()
-
-    thread = threading.Thread(target=trio.run, args=[main])
-    thread.start()
-    started.wait(10)
-    yield ("--target", urls[0], "--upstream", f"127.0.0.1:{port}", "--limit", "300ms")
-    stop[0][0].run_sync_soon(stop[0][1].cancel)
-    thread.join()
+    with in_thread(lambda: listening(MUTANTS[name].relay(port).serve), "mutant") as (url, _):
+        yield ("--target", url, "--upstream", f"127.0.0.1:{port}", "--limit", "300ms")
 
 
 def test_the_embedded_gateway_keeps_its_promises(tmp_path: Path) -> None:

@@ -84,7 +84,11 @@ def test_auto_says_what_it_took_the_stream_for_and_when_it_knows() -> None:
     assert "ollama-chat" in result.complaint
 
 
-@pytest.mark.parametrize("example", EXAMPLES, ids=str)
+@pytest.mark.parametrize(
+    "example",
+    [pytest.param(each, marks=pytest.mark.slow if each.case != "plain" else ()) for each in EXAMPLES],
+    ids=str,
+)
 def test_auto_on_every_example(example: Example) -> None:
     """It finds the right dialect, and the output ends in success if and only if the input did."""
     result = run(*CONVERT, "--to", "openai-chat", stdin=example.wire)

@@ -49,7 +49,15 @@ def test_one_write_for_each_read() -> None:
     assert (result.code, result.writes) == (0, [b"ab", b"c", b"\n"])
 
 
-@pytest.mark.parametrize("example", [each for each in EXAMPLES if each.case in {"plain", "unicode"}], ids=str)
+@pytest.mark.parametrize(
+    "example",
+    [
+        pytest.param(each, marks=pytest.mark.slow if each.case == "plain" else ())
+        for each in EXAMPLES
+        if each.case in {"plain", "unicode"}
+    ],
+    ids=str,
+)
 def test_every_dialect(example: Example) -> None:
     """It is the text of the finished message, whatever it is wrapped in."""
     kept = MessageAccumulator()

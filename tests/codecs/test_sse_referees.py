@@ -26,12 +26,12 @@ import pytest
 from anthropic._streaming import SSEDecoder as AnthropicDecoder
 from httpx_sse import EventSource
 from openai._streaming import SSEDecoder as OpenAIDecoder
-from playwright.sync_api import sync_playwright
 
 from streamkit.codecs.ndjson import NDJSONDecoder
 from streamkit.codecs.sse import SSEDecoder
 from streamkit.codecs.text import Utf8Decoder
 from streamkit.errors import DecodeError
+from tests.chromium import open_chromium
 from tests.codecs.sse_cases import CASES, EVENT_NAMES, Case, Triple
 
 every_case = pytest.mark.parametrize("case", CASES, ids=str)
@@ -147,18 +147,6 @@ def test_client(client: Client, case: Case) -> None:
 
 # --- Chromium --------------------------------------------------------------------------------------------------------
 
-CHROMIUM_COMMANDS = ("chromium", "chromium-browser", "google-chrome")
-CHROMIUM_ARGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--no-first-run",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-quic",
-]
-
 LISTEN = """
 async ({urls, names}) => {
     const listen = url => new Promise((resolve, reject) => {
@@ -261,20 +249,17 @@ class Seen:
 @pytest.fixture(scope="module")
 def seen_by_chromium() -> dict[str, Seen]:
     """What Chromium does with each case, by the case's name; one page for all of them."""
-    command = next(filter(None, map(shutil.which, CHROMIUM_COMMANDS)))
     with CaseServer() as server:
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
         thread.start()
         try:
             origin = f"http://127.0.0.1:{server.server_port}"
             paths = [f"{number}/again" if may_reconnect(case) else f"{number}" for number, case in enumerate(CASES)]
-            with sync_playwright() as playwright:
-                browser = playwright.chromium.launch(executable_path=command, args=CHROMIUM_ARGS)
+            with open_chromium() as browser:
                 page = browser.new_page()
                 page.goto(f"{origin}/")
                 names = sorted(EVENT_NAMES | {"message"})
                 results = page.evaluate(LISTEN, {"urls": [f"{origin}/{path}" for path in paths], "names": names})
-                browser.close()
         finally:
             server.shutdown()
             thread.join()

@@ -199,3 +199,4 @@ async def test_busy_processes_end_by_themselves() -> None:
             handle = os.pidfd_open(pid)
             await trio.lowlevel.wait_readable(handle)  # it has ended, although the block runs on
             os.close(handle)
+        assert children() == before

@@ -154,7 +154,8 @@ async def test_blind_it_does_not_wait_for_a_body_that_may_have_a_token() -> None
         hub.turn, hub.is_blind = TOKEN, True
         async with await trio.open_tcp_stream("127.0.0.1", port) as stream:
             await stream.send_all(post()[: -len(CHAT)])
-            await desk.get()
+            end = await desk.get()
+            assert (desk.carriers, end.body) == ({"turn"}, b"")
             hub.close(TOKEN)
 
 

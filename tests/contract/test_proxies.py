@@ -137,7 +137,7 @@ def test_a_proxy_is_gone_behind_its_block(name: str) -> None:
         with running(*parse_with(name), NOBODY) as run:
             found.append(run)
             pids.extend(run.pids)
-            assert run.product_version[0].isdigit()
+            assert run.product.version[0].isdigit()
             raise KeyError
 
     with pytest.raises(KeyError) as caught:

@@ -31,6 +31,7 @@ from streamkit.contract.stand import Stand
 from streamkit.contract.upstream_end import FRAMINGS, Framing
 from streamkit.contract.verdicts import Verdict
 from streamkit.http.origin import parse_origin
+from tests.contract.against import was_not_there
 
 PATIENCE_S: Final = 240
 
@@ -201,7 +202,7 @@ def check(results: Sequence[Result], expected: Expected) -> None:
     """Compare, and where it is not the same, show what was found."""
 
     def those(*verdicts: Verdict) -> set[str]:
-        return {each.id for each in results if each.verdict in verdicts} - expected.either
+        return {each.id for each in results if each.verdict in verdicts and not was_not_there(each)} - expected.either
 
     got = (those(Verdict.FAILED), those(Verdict.NON_STRICT), those(Verdict.DEPENDENCY_FAILED, Verdict.HARNESS_ERROR))
     wanted = tuple({*each} - expected.either for each in (expected.failed, expected.non_strict, expected.unmet))

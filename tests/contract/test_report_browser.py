@@ -2,54 +2,34 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
 
 from streamkit.contract.report.page import as_html
-from tests.codecs.test_sse_referees import CHROMIUM_ARGS, CHROMIUM_COMMANDS
+from tests.chromium import ENOUGH, contrasts_of, open_chromium
 from tests.contract.reports import report_of
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
 
 pytestmark = pytest.mark.needs("chromium")
 
 SHOWN: Final = "rows => rows.filter(row => row.offsetParent !== null).map(row => row.dataset.case)"
 
-CONTRASTS: Final = """
-() => {
-  const parts = text => text.match(/[\\d.]+/g).map(Number);
-  const light = text => {
-    const [r, g, b] = parts(text).map(v => v / 255).map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
-    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-  };
-  const behind = element => {
-    const back = getComputedStyle(element).backgroundColor;
-    const isClear = back === "transparent" || parts(back)[3] === 0;
-    return isClear ? behind(element.parentElement) : back;
-  };
-  return [...document.querySelectorAll(".v, .outcome, .finding, .level, .detail, h3, h4, dt, dd, a, summary, .note")]
-    .filter(element => element.offsetParent !== null)
-    .map(element => {
-      const [low, high] = [light(getComputedStyle(element).color), light(behind(element))].sort((a, b) => a - b);
-      return [element.className || element.tagName, (high + 0.05) / (low + 0.05)];
-    });
-}
-"""
+CONTRASTS: Final = contrasts_of("""
+  [...document.querySelectorAll('.v, .outcome, .finding, .level, .detail, h3, h4, dt, dd, a, summary, .note')]
+    .filter((element) => element.offsetParent !== null).map(withInk('color'))
+""")
 
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    command = next(filter(None, map(shutil.which, CHROMIUM_COMMANDS)))
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=command, args=CHROMIUM_ARGS)
-        try:
-            yield running
-        finally:
-            running.close()
+    with open_chromium() as running:
+        yield running
 
 
 @pytest.fixture
@@ -120,7 +100,7 @@ def test_a_link_opens_its_case_whatever_the_filter_hides(page: Page) -> None:
 def test_it_can_be_read_in_the_light_and_in_the_dark(page: Page, scheme: str) -> None:
     page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]  # one of those words
     page.click("#open-all")
-    weak = {name: ratio for name, ratio in page.evaluate(CONTRASTS) if ratio < 4.5}
+    weak = {name: ratio for name, ratio in page.evaluate(CONTRASTS) if ratio < ENOUGH}
     assert weak == {}
 
 

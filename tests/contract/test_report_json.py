@@ -163,7 +163,9 @@ def test_a_long_log_keeps_its_ends_and_what_is_remarkable() -> None:
 
 
 def test_odd_text_can_be_written() -> None:
-    read(as_json(report_of(result_of("flush.head", Verdict.OK, "half \ud800 a pair"))))
+    (case,) = read(as_json(report_of(result_of("flush.head", Verdict.OK, "half \ud800 a pair"))))["cases"]
+    assert case["detail"].startswith("half ")
+    assert case["detail"].endswith(" a pair")
 
 
 async def test_a_real_run_is_a_report() -> None:

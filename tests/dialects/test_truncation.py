@@ -24,7 +24,20 @@ IMPLIED = {"gemini", "json"}
 TARGETS = [name for name, dialect in DIALECTS.items() if dialect.framings[0] != "text"]
 
 
-@pytest.mark.parametrize("example", TERMINATED, ids=str)
+LONG_BYTES = 3000
+"""The work is a copy of the decoder for each byte: what is longer takes its time, but for the shortest of a dialect."""
+
+SHORTEST = {
+    min((each for each in TERMINATED if each.dialect == name), key=lambda each: len(each.wire)) for name in TARGETS
+}
+
+BY_LENGTH = [
+    pytest.param(each, marks=pytest.mark.slow if len(each.wire) > LONG_BYTES and each not in SHORTEST else ())
+    for each in TERMINATED
+]
+
+
+@pytest.mark.parametrize("example", BY_LENGTH, ids=str)
 def test_a_stream_cut_at_any_byte_does_not_end(example: Example) -> None:
     decoder = decoder_of(example.source)
     ended_at: int | None = None

@@ -5,16 +5,17 @@ The page is the mock server's, which is another origin by its port.
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import pytest
-from playwright.sync_api import Page, sync_playwright
 
 from mockserver import MockInThread, mockserver_in_thread
-from tests.codecs.test_sse_referees import CHROMIUM_ARGS, CHROMIUM_COMMANDS
+from tests.chromium import open_chromium
 from tests.gateway.in_thread import gateway_in_thread
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
 
 KEY: Final = "our-key"
 
@@ -75,15 +76,10 @@ def mock() -> Iterator[MockInThread]:
 @pytest.fixture
 def page(mock: MockInThread) -> Iterator[Page]:
     """A page of the mock server's origin, in the system's Chromium."""
-    command = next(filter(None, map(shutil.which, CHROMIUM_COMMANDS)))
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=command, args=CHROMIUM_ARGS)
-        try:
-            page = browser.new_page()
-            page.goto(f"{mock.url}/health")
-            yield page
-        finally:
-            browser.close()
+    with open_chromium() as browser:
+        page = browser.new_page()
+        page.goto(f"{mock.url}/health")
+        yield page
 
 
 def seen_by(page: Page, upstream: str, *origins: str) -> dict[str, Any]:

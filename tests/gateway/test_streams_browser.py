@@ -6,17 +6,15 @@ Between the browser and the gateway stands a proxy that cuts the first connectio
 from __future__ import annotations
 
 import json
-import shutil
 import socket
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
 import pytest
 import trio
-from playwright.sync_api import sync_playwright
 
 from streamkit.http.stream import SocketStream
-from tests.codecs.test_sse_referees import CHROMIUM_ARGS, CHROMIUM_COMMANDS
+from tests.chromium import open_chromium
 from tests.gateway.peers import connected
 from tests.gateway.streaming import ENVELOPE, Place, events_of, on_sockets
 
@@ -107,18 +105,13 @@ class Proxy:
 
 def seen_by_browser(urls: Sequence[str]) -> list[dict[str, Any]]:
     """What a page at each of these origins sees, in the system's Chromium."""
-    command = next(filter(None, map(shutil.which, CHROMIUM_COMMANDS)))
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=command, args=CHROMIUM_ARGS)
-        try:
-            results: list[dict[str, Any]] = []
-            for url in urls:
-                page = browser.new_page()
-                page.goto(url)
-                results.append(page.evaluate(LISTEN, [ENVELOPE, WAIT_MS]))
-            return results
-        finally:
-            browser.close()
+    with open_chromium() as browser:
+        results: list[dict[str, Any]] = []
+        for url in urls:
+            page = browser.new_page()
+            page.goto(url)
+            results.append(page.evaluate(LISTEN, [ENVELOPE, WAIT_MS]))
+        return results
 
 
 async def shown(*proxies: Proxy) -> list[dict[str, Any]]:

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-import shutil
 from typing import Any, Final
 
 import pytest
 import trio
-from playwright.sync_api import sync_playwright
 
 from mockserver.open import open_mockserver
-from tests.codecs.test_sse_referees import CHROMIUM_ARGS, CHROMIUM_COMMANDS
+from tests.chromium import open_chromium
 from tests.gateway.peers import gateway_to
 from tests.gateway.websocket_stand import QUESTION
 
@@ -40,15 +38,10 @@ WORDS: Final = "Größe zählt 🐢."
 
 def seen_by_page(page_url: str, cases: list[list[Any]]) -> list[dict[str, Any]]:
     """What a page of this server sees of each of these WebSockets."""
-    command = next(filter(None, map(shutil.which, CHROMIUM_COMMANDS)))
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=command, args=CHROMIUM_ARGS)
-        try:
-            page = browser.new_page()
-            page.goto(page_url)
-            return [page.evaluate(CONVERSE, [*case, WAIT_MS]) for case in cases]
-        finally:
-            browser.close()
+    with open_chromium() as browser:
+        page = browser.new_page()
+        page.goto(page_url)
+        return [page.evaluate(CONVERSE, [*case, WAIT_MS]) for case in cases]
 
 
 @pytest.mark.needs("chromium")

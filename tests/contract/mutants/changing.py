@@ -95,7 +95,7 @@ class Lines(Same):
         return self.take().encode()
 
 
-@mutant(cases("flush.octet", "bytes.{random,utf8-split,bom,unicode-newlines}"))
+@mutant(cases("flush.octet", "bytes.{random,utf8-split,bom,unicode-newlines}"), is_slow=True)
 class TextPieces(Changed):
     """Decodes each piece by itself as UTF-8, and encodes it again."""
 
@@ -110,7 +110,7 @@ class Pieces(Same):
         return data.decode("utf-8", "replace").encode()
 
 
-@mutant(cases("bytes.unicode-newlines"))
+@mutant(cases("bytes.unicode-newlines"), is_slow=True)
 class UnicodeNewlines(OfEvents):
     """Takes U+2028, U+2029 and U+0085 for ends of lines."""
 
@@ -149,7 +149,7 @@ class ToLF(Same):
         return text.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
 
 
-@mutant(cases("bytes.bom"))
+@mutant(cases("bytes.bom"), is_slow=True)
 class NoBOM(OfEvents):
     """Drops the byte order mark, as a parser may and a proxy may not."""
 
@@ -198,7 +198,7 @@ class WithoutComments(Same):
 # Events
 
 
-@mutant(WHOLE_EVENTS | cases("bytes.{utf8-split,bom,unicode-newlines}"))
+@mutant(WHOLE_EVENTS | cases("bytes.{utf8-split,bom,unicode-newlines}"), is_slow=True)
 class EscapedJSON(OfEvents):
     """Reads the JSON of each event and writes it anew, with escapes for all that is not ASCII."""
 

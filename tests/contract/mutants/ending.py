@@ -28,7 +28,7 @@ class Swallowed(Relay):
             at.framing = "close"
 
 
-@mutant(ABORTS_CHUNKED | cases("end.abort.cl"))
+@mutant(ABORTS_CHUNKED | cases("end.abort.cl"), is_slow=True)
 class Appended(Swallowed):
     """Writes its own error page behind what has come, and ends as if all were well."""
 
@@ -70,7 +70,7 @@ class OnlyReset(Relay):
             at.framing = "close"
 
 
-@mutant(cases("end.abort.before-head"))
+@mutant(cases("end.abort.before-head"), is_slow=True)
 class ZeroLength(Relay):
     """Answers an upstream that broke off before its head with 200 and nothing."""
 

@@ -80,7 +80,7 @@ class PlainType(Without):
         return [(name, "text/plain" if name.lower() == "content-type" else value) for name, value in headers]
 
 
-@mutant(non_strict=cases("hdr.hop.{request,response}"))
+@mutant(non_strict=cases("hdr.hop.{request,response}"), is_slow=True)
 class HopByHop(Relay):
     """Passes on every header, also those that are for it alone."""
 
@@ -89,7 +89,7 @@ class HopByHop(Relay):
         return [*kept, *(each for each in super().headers(head, framing) if each[0].lower() in OF_THIS_HOP)]
 
 
-@mutant(cases("limit.head.{16k,32k}"), cases("req.large-head"))
+@mutant(cases("limit.head.{16k,32k}"), cases("req.large-head"), is_slow=True)
 class SmallHeads(Relay):
     """Takes no head of more than 8 KiB, in either direction."""
 
@@ -112,7 +112,7 @@ async def refuse(at: At, status: str) -> None:
     raise Gone(at.client)
 
 
-@mutant(cases("interim.103"))
+@mutant(cases("interim.103"), is_slow=True)
 class FinalHints(Relay):
     """Takes a 103 for the answer."""
 
@@ -168,7 +168,7 @@ class HeadWithoutLength(Relay):
         return head
 
 
-@mutant(non_strict=cases("req.stream"))
+@mutant(non_strict=cases("req.stream"), is_slow=True)
 class BodyFirst(Relay):
     """Reads the whole body of a request before it asks; promises to, where it is asked whether it will."""
 
@@ -183,7 +183,7 @@ class BodyFirst(Relay):
         await at.upstream.send(last_of(at.asked.framing, at.asked.trailers))
 
 
-@mutant(cases("req.body"))
+@mutant(cases("req.body"), is_slow=True)
 class ShortRequest(Relay):
     """Passes on 64 KiB of a request's body, and loses the rest."""
 
@@ -232,7 +232,7 @@ class Leftover(Relay):
         return bool(upstream.buffer) or super().is_fresh(upstream)
 
 
-@mutant(cases("conn.close-race"))
+@mutant(cases("conn.close-race"), is_slow=True)
 class Stale(Relay):
     """Asks on a connection that the upstream has closed meanwhile, and says that the upstream is broken."""
 

@@ -45,7 +45,7 @@ class Blocks(Held):
         return len(self.held) // 4096 * 4096
 
 
-@mutant(HELD, cases("flush.text.cl"))
+@mutant(HELD, cases("flush.text.cl"), is_slow=True)
 class FixedReads(Relay):
     """Reads blocks of 4096 bytes, as `aiter_raw(4096)` does."""
 
@@ -88,7 +88,11 @@ class WholeBody(Relay):
         return Held()
 
 
-@mutant(HELD | cases("bp.absorb", "hdr.no-content-length"), cases("flush.text.cl", "flush.head", "flush.head.get"))
+@mutant(
+    HELD | cases("bp.absorb", "hdr.no-content-length"),
+    cases("flush.text.cl", "flush.head", "flush.head.get"),
+    is_slow=True,
+)
 class AddedLength(Relay):
     """Collects the whole body, and gives it a Content-Length."""
 
@@ -141,7 +145,7 @@ class WholeLines(Held):
         return self.held.rfind(b"\n") + 1
 
 
-@mutant(cases("flush.octet", "flush.1byte"))
+@mutant(cases("flush.octet", "flush.1byte"), is_slow=True)
 class LineByLine(Relay):
     """Sends whole lines only, and changes nothing."""
 
@@ -214,7 +218,7 @@ class Gzip(Changed):
         return Flushed() if self.changes(at) else Same()
 
 
-@mutant(cases("flush.gzip", "flush.gzip.no-transform"))
+@mutant(cases("flush.gzip", "flush.gzip.no-transform"), is_slow=True)
 class GzipUnflushed(Gzip):
     """Compresses for clients that offer it, and does not flush."""
 
@@ -222,7 +226,11 @@ class GzipUnflushed(Gzip):
         return Deflated() if self.changes(at) else Same()
 
 
-@mutant(cases("flush.sse.charset", "flush.text.{chunked,close}", "flush.ndjson", "flush.octet"), cases("flush.text.cl"))
+@mutant(
+    cases("flush.sse.charset", "flush.text.{chunked,close}", "flush.ndjson", "flush.octet"),
+    cases("flush.text.cl"),
+    is_slow=True,
+)
 class OnlyEventStream(Relay):
     """Streams `text/event-stream`, and collects everything else."""
 

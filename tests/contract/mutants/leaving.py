@@ -15,7 +15,7 @@ from tests.contract.mutants.sets import ABORTS_CHUNKED
 __all__: list[str] = []
 
 
-@mutant(cases("cancel.{idle,ttft}"), cases("cancel.nonstream"))
+@mutant(cases("cancel.{idle,ttft}"), cases("cancel.nonstream"), is_slow=True)
 class OnlyFlowing(Relay):
     """Does not watch its client, and learns from a failing write that it has left."""
 
@@ -32,7 +32,7 @@ class NeverCancels(OnlyFlowing):
             await super().send(at, data)
 
 
-@mutant(cases("cancel.ttft"), cases("cancel.nonstream"))
+@mutant(cases("cancel.ttft"), cases("cancel.nonstream"), is_slow=True)
 class NoWatchBeforeHead(Relay):
     """Begins to watch its client when the answer has begun."""
 
@@ -73,7 +73,7 @@ class OnlyStreams(Relay):
         self.bodies: dict[At, bytes] = {}
 
 
-@mutant(ABORTS_CHUNKED | cases("cancel.{idle,ttft}"), cases("cancel.nonstream"))
+@mutant(ABORTS_CHUNKED | cases("cancel.{idle,ttft}"), cases("cancel.nonstream"), is_slow=True)
 class Middleware(OnlyFlowing):
     """Hides that the client has left, and that the upstream broke off: one BaseHTTPMiddleware of Starlette."""
 

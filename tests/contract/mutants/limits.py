@@ -60,7 +60,7 @@ class Line1M(LineLimit):
     limit = 1 << 20
 
 
-@mutant(LINES, cases("limit.line.{1m,2m}"))
+@mutant(LINES, cases("limit.line.{1m,2m}"), is_slow=True)
 class Scanner(LineLimit):
     """Ends at a line of more than 64 KiB, as if all were well: Go's `bufio.Scanner`, whose error nobody looks at."""
 
