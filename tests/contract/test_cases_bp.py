@@ -10,7 +10,8 @@ import trio
 
 from streamkit.contract.cases.bp import judge_absorb, judge_resume, size_text
 from streamkit.contract.setting import Setting, Sizes
-from streamkit.contract.trace import Exchanged, Trace
+from streamkit.contract.trace import Exchanged, Pairs, Trace
+from streamkit.contract.upstream_end import UpstreamEnd
 from tests.contract.against import SETTING, found, verdicts
 from tests.contract.mutants.leaving import Unbounded
 from tests.contract.mutants.link import Body
@@ -100,6 +101,20 @@ class Impatient(Relay):
 async def test_gateway_stops_its_upstream_and_gets_going_again(setting: Setting) -> None:
     results = await found("bp", setting=setting)
     assert set(verdicts(results).values()) == {"OK"}
+
+
+async def test_answer_that_is_whole_before_its_upstream_has_ended_is_no_loss(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A gateway reads the terminator, and ends its answer there. What follows it is the end of the body alone."""
+    finish = UpstreamEnd.finish
+
+    async def finish_late(up: UpstreamEnd, trailers: Pairs | None = None) -> None:
+        while not up.exchanged.client_end:  # noqa: ASYNC110 - that has no event
+            await trio.sleep(0.001)
+        await finish(up, trailers)
+
+    monkeypatch.setattr(UpstreamEnd, "finish", finish_late)
+    results = await found("bp.resume", setting=GATEWAY)
+    assert verdicts(results) == {"bp.resume": "OK"}, results
 
 
 async def test_right_relay_takes_what_the_kernel_takes() -> None:

@@ -153,7 +153,9 @@ async def drive_resume(stand: Stand) -> None:
         await up.send(answer.close())
         await up.finish()
 
-    await stand.beside(partial(client.rest, stand.limit_s), send)
+    # Not only for as long as the client reads: a gateway that knows the dialect ends its answer at the terminator, and
+    # that may be before the upstream has written the end of its own.
+    await stand.to_the_end(client, up, send)
 
 
 def judge_resume(trace: Trace) -> Finding:
