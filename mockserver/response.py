@@ -36,12 +36,14 @@ class Record(msgspec.Struct, frozen=True, gc=False):
         tokens: how many tokens of the answer are complete once this record is sent.
         at_ns: when it is due, in ns after the origin of the response. Never earlier than the record before it.
         is_terminator: whether it is the record by which the dialect says that nothing is missing.
+        cut_from: the whole, where a fault cut it in two, and this is not the last part of it.
     """
 
     data: bytes
     tokens: int = 0
     at_ns: int = 0
     is_terminator: bool = False
+    cut_from: Record | None = None
 
 
 class Verbatim(msgspec.Struct, frozen=True, gc=False):

@@ -3,7 +3,7 @@
 - `token:N` is before the first record that completes more than N tokens. Where no record does, but N tokens came, it is
   before the terminator.
 - `event:N+K` is after N records and K bytes of the next; of a record that has fewer, after all of it. A record that an
-  earlier fault cut in two counts as two.
+  earlier fault cut in two is still one.
 - `before-terminator` is before the record that says that nothing is missing, or, without such a record, the end.
 - A body that an earlier fault broke off has no place after that.
 """
@@ -41,20 +41,25 @@ def before(steps: Iterator[Step], place: Place) -> Generator[Step, None, list[St
     wanted = place.number if place.kind in {"token", "event"} else None
     by_token, by_event = place.kind == "token", place.kind == "event"
     tokens = events = 0
+    passed_bytes = 0  # of the record that is under way, where it was cut
     for step in steps:
         if isinstance(step, Record):
             if by_event and events == wanted:
-                if not place.plus_bytes:
+                at_byte = place.plus_bytes - passed_bytes
+                if not at_byte:
                     return [step]
-                head, rest = _cut(step, place.plus_bytes, tokens)
-                yield head
-                return rest
-            if by_token and (step.tokens > wanted or (step.is_terminator and tokens >= wanted)):  # type: ignore[operator]
+                if step.cut_from is None or at_byte <= len(step.data):
+                    head, rest = _cut(step, at_byte, tokens)
+                    yield head
+                    return rest
+            whole = step.cut_from or step
+            if by_token and (whole.tokens > wanted or (whole.is_terminator and tokens >= wanted)):  # type: ignore[operator]
                 return [step]
-            if step.is_terminator and wanted is None:
+            if whole.is_terminator and wanted is None:
                 return [step]
             tokens = step.tokens
-            events += 1
+            events += step.cut_from is None
+            passed_bytes = passed_bytes + len(step.data) if step.cut_from else 0
         yield step
         if isinstance(step, Close | Reset):
             return None
@@ -67,7 +72,7 @@ def _cut(record: Record, at_byte: int, tokens_before: int) -> tuple[Record, list
     """Return a record's two parts; its tokens are complete with the second."""
     if at_byte >= len(record.data):
         return record, []
-    head = msgspec.structs.replace(record, data=record.data[:at_byte], tokens=tokens_before, is_terminator=False)
+    head = Record(record.data[:at_byte], tokens_before, record.at_ns, cut_from=record.cut_from or record)
     return head, [msgspec.structs.replace(record, data=record.data[at_byte:])]
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from itertools import count, islice, pairwise
+from itertools import count, islice, pairwise, product
 
 import pytest
 from hypothesis import given, settings
@@ -68,11 +68,38 @@ def test_a_place_that_is_not_in_there(place: Place) -> None:
 
 def test_a_place_inside_a_record_cuts_it_and_its_tokens_come_with_the_second_part() -> None:
     first, rest = parts(STEPS, Place("event", 2, 4))
-    assert first == [ROLE, ONE, Record(b"two ", 1, 20)]
+    assert first == [ROLE, ONE, Record(b"two ", 1, 20, cut_from=TWO_TO_FOUR)]
     assert rest == [Record(b"to four", 4, 20), MARK, FIVE, FINISH, DONE]
     first, rest = parts(STEPS, Place("event", 6, 1))
-    assert first[-1] == Record(b"d", 5, 30)
+    assert first[-1] == Record(b"d", 5, 30, cut_from=DONE)
     assert rest == [Record(b"one", 5, 30, is_terminator=True)]
+
+
+@pytest.mark.parametrize(
+    ("place", "expected"),
+    [
+        (Place("event", 2), b"roleone"),
+        (Place("event", 2, 1), b"roleonet"),
+        (Place("event", 2, 4), b"roleonetwo "),
+        (Place("event", 2, 6), b"roleonetwo to"),
+        (Place("event", 2, 99), b"roleonetwo to four"),
+        (Place("event", 3), b"roleonetwo to four"),
+        (Place("event", 3, 2), b"roleonetwo to four: "),
+        (Place("token", 1), b"roleone"),
+        (Place("token", 4), b"roleonetwo to four: mark"),
+        (Place("before-terminator"), b"roleonetwo to four: markfivefinish"),
+    ],
+    ids=lambda value: place_text(value) if isinstance(value, Place) else "",
+)
+def test_a_record_that_an_earlier_fault_cut_is_still_one(place: Place, expected: bytes) -> None:
+    """Wherever it was cut, and however often: places are where they were in what was to be sent."""
+    for event, earlier in product((2, 4, 6), [(2,), (1,), (2, 3), (3, 2), (3, 1, 2), (2, 2)]):
+        response = Response(steps=STEPS)
+        gates = [Fault("gate", "earlier", Place("event", event, at_byte)) for at_byte in earlier]
+        response = apply_faults(response, [*gates, Fault("gate", "here", place)], Context())
+        steps = [*response.steps]
+        assert body(iter(steps)) == body(iter(STEPS))
+        assert body(iter(steps[: steps.index(Gate("here"))])) == expected
 
 
 def test_a_place_beyond_the_bytes_of_a_record_is_after_it() -> None:
