@@ -24,6 +24,9 @@ BEGINNING_BYTES: Final = 4
 
 HEAD_BYTES: Final = 64 * 1024
 
+BETWEEN_CHUNKS: Final = re.compile(rb"(\r\n[0-9A-Fa-f]{1,16}(?:[ \t;][^\r\n]{0,1000})?\r\n)")
+"""What stands between the data of two chunks (RFC 9112, section 7.1)."""
+
 KEYED: Final = re.compile(
     r"(proxy-)?authorization|.*(\A|[-_])(api[-_]?)?key|.*[-_](token|session|signature)", re.IGNORECASE
 )
@@ -49,13 +52,29 @@ def hidden(data: bytes, keys: Iterable[bytes]) -> bytes:
 
 
 def hidden_pieces(pieces: Sequence[bytes], keys: Sequence[bytes]) -> list[bytes]:
-    """Return the pieces, cut where they were, without these keys, wherever in one these were cut."""
+    """Return what was read, cut where it was, without these keys, wherever in one these were cut: by chunks, too."""
     whole = b"".join(pieces)
-    shown = hidden(whole, keys)
+    shown = _hidden_in_chunks(hidden(whole, keys), keys)
     if shown is whole:
         return [*pieces]
     ends = [*accumulate(map(len, pieces))]
     return [shown[end - len(piece) : end] for piece, end in zip(pieces, ends, strict=True)]
+
+
+def _hidden_in_chunks(wire: bytes, keys: Sequence[bytes]) -> bytes:
+    """Hide the keys that go on behind the end of a chunk.
+
+    What only looks like a chunk's end, in a body without chunks, is passed over as well: that hides a key which nobody
+    would have seen as one.
+    """
+    parts = BETWEEN_CHUNKS.split(wire)
+    body = b"".join(parts[::2])
+    shown = hidden(body, keys)
+    if shown is body:
+        return wire
+    ends = [*accumulate(map(len, parts[::2]))]
+    parts[::2] = [shown[end - len(data) : end] for end, data in zip(ends, parts[::2], strict=True)]
+    return b"".join(parts)
 
 
 class KeyMask:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from streamkit.http.head import read_request
 from streamkit.http.listener import open_listeners
+from streamkit.http.unframe import unframer_of
 from streamkit.io.cassette import parse_cassette
 from streamkit.watch.keymask import BEGINNING_BYTES, KeyMask, keys_in
 from streamkit.watch.lanes import Lanes, Mark
@@ -52,12 +53,15 @@ def test_so_are_those_of_the_query() -> None:
     assert keys_in(read_request(head)) == [b"0123456789", b"AIza+12345"]
 
 
+CUTS = st.sets(st.integers(0, 500))
+
+
 def pieces_of(data: bytes, places: set[int]) -> list[bytes]:
     ends = sorted({place % len(data) for place in places} | {0, len(data)})
     return [data[start:end] for start, end in pairwise(ends)]
 
 
-@given(places=st.sets(st.integers(0, 500)))
+@given(places=CUTS)
 def test_no_cut_shows_more_than_a_beginning(places: set[int]) -> None:
     mask = KeyMask()
     mask.learn(SENT)
@@ -70,7 +74,7 @@ def test_no_cut_shows_more_than_a_beginning(places: set[int]) -> None:
     assert shown[:40] == TOLD[:40]
 
 
-@given(places=st.sets(st.integers(0, 500)))
+@given(places=CUTS)
 def test_neither_marks_nor_the_cassette_have_it(places: set[int]) -> None:
     sight = Sight(record(1), method="POST", max_bytes=1 << 20)
     sight.see(Moment("upstream", "sent", 0, 10, SENT))
@@ -90,6 +94,25 @@ def test_neither_marks_nor_the_cassette_have_it(places: set[int]) -> None:
         assert b"KEY123456" not in text
     assert wire.startswith(HEAD)
     assert wire.count(b"*" * len(KEY)) == 2
+
+
+@given(
+    chunks=st.sets(st.integers(0, 500)), reads=st.sets(st.integers(0, 500)), extension=st.sampled_from([b"", b";a=b"])
+)
+def test_nor_where_chunks_cut_it(chunks: set[int], reads: set[int], extension: bytes) -> None:
+    sight = Sight(record(1), method="POST", max_bytes=1 << 20)
+    sight.see(Moment("upstream", "sent", 0, 10, SENT))
+    head = HEAD.replace(b"Content-Length: %d" % len(TOLD), b"Transfer-Encoding: chunked")
+    framed = [b"%X%b\r\n%b\r\n" % (len(data), extension, data) for data in pieces_of(TOLD, chunks)]
+    sent = head + b"".join(framed) + b"0\r\n\r\n"
+    for at, piece in enumerate(pieces_of(sent, reads)):
+        sight.see(Moment("upstream", "read", 0, 20 + at, piece))
+    sight.is_live = False
+    (exchange,) = parse_cassette(io.BytesIO(cassette_of(sight, "http://b"))).exchanges
+    wire = b"".join([read.data for read in exchange.reads])
+    assert [len(read.data) for read in exchange.reads] == [len(moment.data) for moment in sight.moments[1:]]
+    body = unframer_of("chunked").feed(wire[len(head) :])
+    assert body == TOLD.replace(KEY.replace(b"/", b"\\/"), b"*" * 19).replace(KEY, b"*" * 18)
 
 
 async def test_the_gateways_own_key_for_the_upstream_is_not_in_the_marks() -> None:
