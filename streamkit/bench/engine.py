@@ -7,7 +7,6 @@ record (`scheduled_ns`, `began_ns`), and the next one is not moved.
 
 from __future__ import annotations
 
-import gc
 import math
 import secrets
 import time
@@ -18,6 +17,7 @@ from typing import Final
 
 import trio
 
+from streamkit.bench.collecting import collect_seldom, seldom_collected
 from streamkit.bench.lag import LagSampler
 from streamkit.bench.lane import Asker, OnRecord
 from streamkit.bench.plan import Concurrency, Plan
@@ -266,11 +266,10 @@ async def run_load(
     """
     stop = Stop() if stop is None else stop
     run = _Run(plan, on_record, Live() if live is None else live)
-    gc.collect()
-    gc.freeze()  # what was loaded until here is not looked through again, in the middle of some request
     try:
-        with kernel_stamps():
+        with seldom_collected(), kernel_stamps():
             async with background() as beside:
+                beside.start_soon(collect_seldom)
                 beside.start_soon(run.lag.run)
                 beside.start_soon(run.watchdog.run)
                 beside.start_soon(run.reader.run)
@@ -285,7 +284,6 @@ async def run_load(
                 beside.start_soon(run.end_in_time, stop, begin_scope)
                 await run.begin(begin_scope)
     finally:
-        gc.unfreeze()
         run.reader.close()
         for pool in run.pools:
             with trio.CancelScope(shield=True):

@@ -27,6 +27,7 @@ from streamkit.bench.schedule import Due
 from streamkit.bench.watchdog import TIMEOUTS, InFlight, Watchdog
 from streamkit.client.answer import PAGES, wrong_answer
 from streamkit.client.coding import Coding, Identity, coding_of
+from streamkit.dialects.decoder import Decoder
 from streamkit.dialects.endpoints import framing_of
 from streamkit.dialects.refusals import status_error
 from streamkit.dialects.sniff import framing_in, guess
@@ -88,6 +89,8 @@ class Asker:
         self._secrets = prepared.secrets
         self._mask = Mask(prepared.secrets)
         self._framing = framing_of(prepared.request.target) or prepared.framing
+        # A decoder is a cycle (its reader calls it), which the garbage collector would have to free for each request.
+        self._decoders: list[Decoder] = []
 
     async def ask(self, due: Due, record: RequestRecord) -> None:
         """Ask once, and fill the record; raises nothing but what ends the whole run."""
@@ -136,7 +139,8 @@ class Asker:
 
     async def _exchange(self, connection: ClientConnection, request: bytes, record: RequestRecord) -> bool:
         """Send, and read the answer; return False where a connection that was reused was dead."""
-        observer = Observer(record, self._prepared.row.decoder(framing=self._framing))
+        decoder = self._decoders.pop() if self._decoders else self._prepared.row.decoder(framing=self._framing)
+        observer = Observer(record, decoder)
         head: ResponseHead | None = None
         stream = socket_of(connection.stream) or connection.stream
         sent_bytes = stream.sent_bytes
@@ -166,6 +170,9 @@ class Asker:
         finally:
             self._watchdog.running.discard(flight)
         self._watchdog.judge(record)
+        if observer.is_over:  # and nothing is pending: it feeds its decoder no more
+            decoder.reset()
+            self._decoders.append(decoder)
         if record.detail:
             record.detail = self._mask.text(record.detail)[:DETAIL_CHARS]
         if head is not None and connection.is_complete:
