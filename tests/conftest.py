@@ -37,6 +37,18 @@ MODULES = frozenset({"locust"})
 FOR_DAEMONS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 """Where Debian has nginx, haproxy and apache2, and the PATH of an ordinary user does not lead."""
 
+LONG = (
+    *(
+        "tests/test_readme.py",
+        "tests/test_structure.py",
+        "tests/contract/test_mutants",
+        "tests/contract/test_real_proxies",
+    ),
+    *("tests/contract/test_gateway_profile.py", "tests/contract/test_contract_plugin.py", "tests/cli/test_bench.py"),
+    *("tests/cli/test_mock.py", "tests/watch/test_page_feeds.py"),
+)
+"""What takes half a minute and more. Several processes begin with it: none shall be left alone with it in the end."""
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
@@ -57,6 +69,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
+    if hasattr(config, "workerinput"):  # one of several processes; pytest-xdist hands out files in this order
+        items.sort(key=lambda item: not item.nodeid.startswith(LONG))
 
 
 def _tools(item: pytest.Item, marker: str) -> list[str]:

@@ -100,6 +100,51 @@ def test_all_of_it_is_reached_by_the_keyboard(visit: Visit) -> None:
     assert reached >= {"feeds", "model", "ask", "mock-panel", "lanes", "list"}
 
 
+def test_fingers_choose_a_mark_zoom_and_move(browser: Browser, watched: Watched) -> None:
+    """On a phone: what the mouse and the keyboard do, a tap, a pinch and a drag do too."""
+    watched.set(say="One two three four five.", rate=50)
+    with visiting(browser, watched, viewport={"width": 390, "height": 844}, has_touch=True, is_mobile=True) as visit:
+        page = visit.page
+        visit.ask()
+        visit.mood("good")
+        until(lambda: visit.lane("browser") > 0, "marks", page)
+        canvas = page.locator("#lanes canvas")
+        canvas.scroll_into_view_if_needed()
+        box = canvas.bounding_box()
+        assert box is not None
+        session = page.context.new_cdp_session(page)
+        middle_y = box["y"] + box["height"] / 2
+        show_all = page.get_by_role("button", name="Show all of the time")
+
+        def touch(kind: str, *shares: float) -> None:
+            points = [
+                {"x": box["x"] + share * box["width"], "y": middle_y, "id": at} for at, share in enumerate(shares)
+            ]
+            session.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+        def swipe(*way: tuple[float, ...]) -> bytes:
+            before = canvas.screenshot()
+            touch("touchStart", *way[0])
+            for shares in way[1:]:
+                touch("touchMove", *shares)
+            touch("touchEnd")
+            return before
+
+        for share in range(0, 100, 2):
+            swipe((share / 100,))
+            if "data:" in (page.locator("#inspect").text_content() or ""):
+                break
+        expect(page.locator("#inspect")).to_contain_text("data:")
+        expect(show_all).to_be_disabled()
+        swipe((0.45, 0.55), (0.4, 0.6), (0.3, 0.7), (0.1, 0.9))
+        expect(show_all).to_be_enabled()
+        before = swipe((0.8,), (0.7,), (0.5,))
+        until(lambda: canvas.screenshot() != before, "it has moved", page)
+        swipe((0.05, 0.95), (0.3, 0.7), (0.49, 0.51))
+        expect(show_all).to_be_disabled()
+        assert page.evaluate("visualViewport.scale") == 1  # the page itself was not zoomed
+
+
 def test_the_mock_server_is_set_from_the_page(visit: Visit) -> None:
     """By its own grammar: what it refuses is shown at its place, and nothing was asked."""
     page = visit.page

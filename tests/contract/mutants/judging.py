@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final
 import pytest
 import trio
 
+from streamkit.contract.case import Case
 from streamkit.contract.cases import CASES
 from streamkit.contract.hub import Hub
 from streamkit.contract.open import open_runner, open_upstream
@@ -32,9 +33,16 @@ AT_ONCE: Final = 6
 BESIDE: Final = 12
 """How many cases of each: all of it is one process, which has to be in time for every one of them."""
 
+HIDDEN: Final = "lat.plateau"
+"""What a busy machine hides, by design: times that are spread widely are no plateau. It is looked for again, alone."""
+
+LOOKS: Final = 4
+
 Serve = Callable[[trio.SocketStream], Awaitable[object]]
 
 QUICK: Final = [case for case in CASES if not case.is_slow]
+
+ALONE: Final = [case for case in CASES if case.id == HIDDEN]
 
 
 def batches_of(*modules: ModuleType) -> list[ParameterSet]:
@@ -50,12 +58,14 @@ def batches_of(*modules: ModuleType) -> list[ParameterSet]:
     ]
 
 
-async def judged(serve: Serve, hub: Hub, upstream: Origin, profile: Profile = "pipe") -> list[Result]:
+async def judged(
+    serve: Serve, hub: Hub, upstream: Origin, profile: Profile = "pipe", cases: Sequence[Case] = QUICK
+) -> list[Result]:
     """Return what the suite says of a relay."""
     async with listening(serve) as url:
         setting = Setting(parse_origin(url), profile=profile, limit_s=LIMIT_S, sizes=SIZES)
         async with open_runner(setting, hub=hub, upstream=upstream, beside=BESIDE) as runner:
-            return await runner.run(QUICK)
+            return await runner.run(cases)
 
 
 def differences(mutant: Mutant, results: Sequence[Result]) -> list[str]:
@@ -74,15 +84,26 @@ def differences(mutant: Mutant, results: Sequence[Result]) -> list[str]:
 
 async def wrong_in(names: Sequence[str]) -> str:
     """Return what is not as it was written beside these mutants, a line each; empty where all is."""
-    wrong: list[str] = []
+    found: dict[str, list[Result]] = {}
 
-    async with open_upstream() as (hub, upstream), trio.open_nursery() as nursery:
+    async with open_upstream() as (hub, upstream):
 
-        async def judge(mutant: Mutant) -> None:
-            serve = mutant.relay(upstream.port).serve
-            wrong.extend(differences(mutant, await judged(serve, hub, upstream, mutant.profile)))
+        async def judge(name: str, cases: Sequence[Case] = QUICK) -> None:
+            mutant = MUTANTS[name]
+            results = await judged(mutant.relay(upstream.port).serve, hub, upstream, mutant.profile, cases)
+            newest = {each.id: each for each in results}
+            found[name] = [newest.get(each.id, each) for each in found.get(name, results)]
 
+        async with trio.open_nursery() as nursery:
+            for name in names:
+                nursery.start_soon(judge, name)
         for name in names:
-            nursery.start_soon(judge, MUTANTS[name])
+            for _ in range(LOOKS):
+                if is_hidden(MUTANTS[name], found[name]):
+                    await judge(name, ALONE)
+    return "\n".join(sorted(line for name in names for line in differences(MUTANTS[name], found[name])))
 
-    return "\n".join(sorted(wrong))
+
+def is_hidden(mutant: Mutant, results: Sequence[Result]) -> bool:
+    """Tell whether a timer that the mutant has was not seen."""
+    return HIDDEN in mutant.non_strict and any(each.id == HIDDEN and each.verdict == Verdict.OK for each in results)

@@ -67,7 +67,13 @@ def test_what_happens_before_the_head_is_there_still_when_a_status_replaces_the_
 def test_stall() -> None:
     assert steps("stall") == [A, Stall(None), B, END]
     assert steps("stall:250ms@before-terminator") == [A, B, Stall(250_000_000), END]
-    assert steps("stall:1s@event:1+2") == [A, Record(b"bb", 1, 20), Stall(1_000_000_000), Record(b"\n", 2, 20), END]
+    assert steps("stall:1s@event:1+2") == [
+        A,
+        Record(b"bb", 1, 20, cut_from=B),
+        Stall(1_000_000_000),
+        Record(b"\n", 2, 20),
+        END,
+    ]
     found = after("stall@before-head")
     assert (found.before_head, [*found.steps]) == ((Stall(None),), [A, B, END])
 
@@ -80,7 +86,7 @@ def test_gate() -> None:
 
 def test_reset_and_close() -> None:
     assert steps("reset") == [A, Reset()]
-    assert steps("close@event:2+1") == [A, B, Record(b"e", 2, 30), Close()]
+    assert steps("close@event:2+1") == [A, B, Record(b"e", 2, 30, cut_from=END), Close()]
     assert steps("reset@after-head") == [Reset()]
     assert after("close@before-head").before_head == (Close(),)
 
@@ -173,10 +179,14 @@ def test_only_one_fault_happens_after_the_end() -> None:
 
 
 def test_a_document_has_no_middle_so_its_faults_come_after_the_head() -> None:
-    document = Response(200, (), (Record(b"{}", 64, 5),), framing="length")
+    whole = Record(b"{}", 64, 5)
+    document = Response(200, (), (whole,), framing="length")
     context = Context(DIALECTS["ollama-chat"])
     assert sent(after("reset", response=document, context=context)) == [Reset()]
-    assert sent(after("close@event:0+1", response=document, context=context)) == [Record(b"{", 0, 5), Close()]
+    assert sent(after("close@event:0+1", response=document, context=context)) == [
+        Record(b"{", 0, 5, cut_from=whole),
+        Close(),
+    ]
     [note] = after("error", response=document, context=context).notes
     assert note == "error: did nothing, because the answer is no stream of a dialect"
 
