@@ -157,13 +157,18 @@ class Module:
         return ".".join(parts[: len(parts) - drop])
 
 
+def paths_under(root: Path) -> list[Path]:
+    return sorted(path.relative_to(root) for package in PACKAGES for path in (root / package).rglob("*.py"))
+
+
+def module_at(root: Path, path: Path) -> Module:
+    parts = path.with_suffix("").parts
+    name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+    return Module(path, name, ast.parse((root / path).read_bytes()))
+
+
 def modules_under(root: Path) -> list[Module]:
-    found = []
-    for path in sorted(path for package in PACKAGES for path in (root / package).rglob("*.py")):
-        parts = path.relative_to(root).with_suffix("").parts
-        name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-        found.append(Module(path.relative_to(root), name, ast.parse(path.read_bytes())))
-    return found
+    return [module_at(root, path) for path in paths_under(root)]
 
 
 def is_inside(module: str, packages: tuple[str, ...]) -> bool:
@@ -266,9 +271,9 @@ def test_imports_point_one_way_and_pure_modules_are_pure() -> None:
 
 def test_the_tree_was_read() -> None:
     """A checker that finds no module finds no problem either."""
-    modules = {module.name: module for module in modules_under(ROOT)}
-    assert {"streamkit", "streamkit.errors", "streamkit.codecs.stage"} <= modules.keys()
-    assert "streamkit.errors" in {imported.module for imported in modules["streamkit.codecs.stage"].imports()}
+    stage = Path("streamkit/codecs/stage.py")
+    assert {Path("streamkit/__init__.py"), Path("streamkit/errors.py"), stage} <= {*paths_under(ROOT)}
+    assert "streamkit.errors" in {imported.module for imported in module_at(ROOT, stage).imports()}
 
 
 def test_every_module_says_what_it_is() -> None:
@@ -276,7 +281,7 @@ def test_every_module_says_what_it_is() -> None:
 
 
 def test_no_module_is_too_long() -> None:
-    lengths = {str(module.path): len((ROOT / module.path).read_bytes().splitlines()) for module in modules_under(ROOT)}
+    lengths = {str(path): len((ROOT / path).read_bytes().splitlines()) for path in paths_under(ROOT)}
     assert {path: lines for path, lines in lengths.items() if lines > MAX_LINES} == {}
 
 
@@ -470,7 +475,7 @@ def test_an_unknown_name_is_an_attribute_error(package: ModuleType) -> None:
 @LAZY
 def test_type_checkers_see_the_same_names(package: ModuleType) -> None:
     """They read the imports under TYPE_CHECKING, Python reads the lazy table: the two must not drift apart."""
-    root = next(module for module in modules_under(ROOT) if module.name == package.__name__)
+    root = module_at(ROOT, Path(package.__name__, "__init__.py"))
     typed = {imported.name for imported in root.imports() if imported.when == "typing"}
     assert typed == {name for name in package.__all__ if not name.startswith("__")}
 
