@@ -152,7 +152,7 @@ class Asker:
             head = await self._head(connection)
             observer.saw_head(connection.last_read, head.status)
             if head.status >= 300:
-                await self._refused(connection, head, record)
+                await self._refused(connection, head, observer)
             else:
                 await self._body(head, observer, flight)
         except DisconnectedError as error:
@@ -255,7 +255,7 @@ class Asker:
             return False
         return True
 
-    async def _refused(self, connection: ClientConnection, head: ResponseHead, record: RequestRecord) -> None:
+    async def _refused(self, connection: ClientConnection, head: ResponseHead, observer: Observer) -> None:
         """Read what a refusal says, within bounds."""
         body = bytearray()
         with suppress(StreamkitError, trio.ClosedResourceError), trio.move_on_after(REFUSAL_S):
@@ -264,8 +264,7 @@ class Asker:
                 if len(body) >= MAX_REFUSAL_BYTES:
                     break
         error = status_error(head.status, head.headers, bytes(body[:MAX_REFUSAL_BYTES]), time.time(), self._secrets)
-        record.outcome = "status"
-        record.detail = str(error)
+        observer.fail("status", str(error))
 
     def _lost(self, observer: Observer, error: DisconnectedError, head: ResponseHead | None) -> None:
         # Where the stream had begun, it is cut, whatever the framing says of that.

@@ -138,6 +138,7 @@ class Observer:
                     return
         except DecodeError as error:
             self._over("undecodable", str(error))
+            let_go(error)
 
     def saw(self, read: TimedRead, data: bytes) -> None:
         """Take a read of the body: its stamps, and what it brought with any content coding undone."""
@@ -176,6 +177,7 @@ class Observer:
             good = [each for each in error.items if isinstance(each, Event)]
             self._take(good, at_ns, read_ns, is_resolved=is_resolved)
             self._fail(error)
+            let_go(error)
             return
         if events:
             self._take(events, at_ns, read_ns, is_resolved=is_resolved)
@@ -191,9 +193,11 @@ class Observer:
             events = self._decoder.finish()
         except TruncatedError as error:
             self._over("truncated", str(error))
+            let_go(error)
             return
         except DecodeError as error:
             self._fail(error)
+            let_go(error)
             return
         if not self.record.body_bytes:
             self._over("empty", "the body is empty")
@@ -338,6 +342,16 @@ class Observer:
         other = self._looks_like()  # of all that came, where the decoder has looked at one record
         said = str(error)
         self._over("wrong-dialect", said if other in said else f"it looks like {other}, not like {self._own}")
+
+
+def let_go(error: BaseException | None) -> None:
+    """Break the ring of an error and the calls that it went through, which hold the record that was bad.
+
+    Nobody looks for rings while a load runs (`streamkit.bench.collecting`), and a record may have megabytes.
+    """
+    while error is not None:
+        error.__traceback__ = None
+        error.__context__, error = None, error.__context__
 
 
 def start_of_last_record(data: bytes, framing: str) -> int | None:

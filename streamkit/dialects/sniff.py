@@ -91,6 +91,10 @@ class Sniffer:
                 self._decide()
         return self.found
 
+    def let_go(self) -> None:
+        """Look no further: its reader calls it, a ring that only the garbage collector would free."""
+        self._reader = None
+
     def finish(self) -> str | None:
         """Take the end of the bytes; return the best guess, or None if there was nothing but white space."""
         if self.found is None and self._reader is not None:
@@ -140,6 +144,7 @@ def guess(head: bytes) -> str | None:
     """Return the dialect that a stream beginning with `head` looks like, or None if it is none in particular."""
     sniffer = Sniffer()
     found = sniffer.feed(head)
+    sniffer.let_go()
     return None if found is None or found.partition("/")[0] == "json" else found
 
 

@@ -7,12 +7,12 @@ the credentials of its headers, and keys in its query. A key that is shorter tha
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import accumulate
 from typing import Final
 from urllib.parse import parse_qsl
 
-from streamkit.http.head import BadHead, RequestHead, find_end, read_request
+from streamkit.http.head import BadHead, RequestHead, find_end, read_request, read_response
 from streamkit.http.redact import is_secret_parameter
 
 __all__ = ["KeyMask", "hidden", "hidden_pieces", "keys_in"]
@@ -24,8 +24,8 @@ BEGINNING_BYTES: Final = 4
 
 HEAD_BYTES: Final = 64 * 1024
 
-BETWEEN_CHUNKS: Final = re.compile(rb"(\r\n[0-9A-Fa-f]{1,16}(?:[ \t;][^\r\n]{0,1000})?\r\n)")
-"""What stands between the data of two chunks (RFC 9112, section 7.1)."""
+CHUNK_START: Final = re.compile(rb"([0-9A-Fa-f]{1,16})[^\n]*\n")
+"""A chunk's size and what else is in its line (RFC 9112, section 7.1)."""
 
 KEYED: Final = re.compile(
     r"(proxy-)?authorization|.*(\A|[-_])(api[-_]?)?key|.*[-_](token|session|signature)", re.IGNORECASE
@@ -44,37 +44,60 @@ def keys_in(head: RequestHead) -> list[bytes]:
 
 
 def hidden(data: bytes, keys: Iterable[bytes]) -> bytes:
-    """Return data of the same length without these keys."""
+    """Return data of the same length without these keys, those that lie in one another included."""
+    shown: bytearray | None = None
     for key in keys:
-        if key in data:
-            data = data.replace(key, b"*" * len(key))
-    return data
+        place = data.find(key)
+        while place >= 0:
+            shown = shown or bytearray(data)
+            shown[place : place + len(key)] = b"*" * len(key)
+            place = data.find(key, place + 1)
+    return data if shown is None else bytes(shown)
 
 
-def hidden_pieces(pieces: Sequence[bytes], keys: Sequence[bytes]) -> list[bytes]:
-    """Return what was read, cut where it was, without these keys, wherever in one these were cut: by chunks, too."""
-    whole = b"".join(pieces)
-    shown = _hidden_in_chunks(hidden(whole, keys), keys)
-    if shown is whole:
-        return [*pieces]
-    ends = [*accumulate(map(len, pieces))]
-    return [shown[end - len(piece) : end] for piece, end in zip(pieces, ends, strict=True)]
+def hidden_pieces(pieces: Sequence[bytes], keys: Sequence[bytes], *, method: str = "GET") -> list[bytes]:
+    """Return what was read of a response, cut where it was, without these keys, wherever reads or chunks cut them.
 
-
-def _hidden_in_chunks(wire: bytes, keys: Sequence[bytes]) -> bytes:
-    """Hide the keys that go on behind the end of a chunk.
-
-    What only looks like a chunk's end, in a body without chunks, is passed over as well: that hides a key which nobody
-    would have seen as one.
+    Args:
+        pieces: the reads, from the response's first byte on.
+        keys: what is to be hidden.
+        method: of the request.
     """
-    parts = BETWEEN_CHUNKS.split(wire)
-    body = b"".join(parts[::2])
-    shown = hidden(body, keys)
-    if shown is body:
-        return wire
-    ends = [*accumulate(map(len, parts[::2]))]
-    parts[::2] = [shown[end - len(data) : end] for end, data in zip(ends, parts[::2], strict=True)]
-    return b"".join(parts)
+    wire = b"".join(pieces)
+    spans = [*_content_of(wire, method)] if keys else []
+    content = b"".join([wire[start:end] for start, end in spans])
+    shown = hidden(content, keys)
+    if shown is content:
+        return [*pieces]
+    whole, taken = bytearray(wire), 0
+    for start, end in spans:
+        whole[start:end] = shown[taken : taken + end - start]
+        taken += end - start
+    ends = [*accumulate(map(len, pieces))]
+    return [bytes(whole[end - len(piece) : end]) for piece, end in zip(pieces, ends, strict=True)]
+
+
+def _content_of(wire: bytes, method: str) -> Iterator[tuple[int, int]]:
+    """Yield where a response says something, from place to place; what lies between says where its chunks end."""
+    body = 0
+    try:
+        while (end := find_end(wire[body : body + HEAD_BYTES])) >= 0:
+            head = read_response(wire[body : body + end], method=method)
+            body += end
+            if head.status >= 200:
+                break
+        is_chunked = end >= 0 and head.body == "chunked"
+    except BadHead:
+        is_chunked = False
+    if not is_chunked:
+        yield 0, len(wire)
+        return
+    yield 0, body
+    while (found := CHUNK_START.match(wire, body)) is not None and (size := int(found[1], 16)):
+        end = found.end() + size
+        yield found.end(), min(end, len(wire))
+        body = end + len(b"\r\n")
+    yield min(body, len(wire)), len(wire)
 
 
 class KeyMask:

@@ -110,7 +110,7 @@ def _write(writer: CassetteWriter, asked: _Asked, over_ns: int | None) -> None:
         raise NoCassetteError("what was asked upstream was not sent to its end")
     keys = keys_in(head)
     reads = [moment.data for moment in asked.moments if moment.what == "read"]
-    shown = iter(hidden_pieces(reads, keys))
+    shown = iter(hidden_pieces(reads, keys, method=head.method))
     tape = Tape(
         writer,
         method=head.method,

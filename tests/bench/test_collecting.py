@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from weakref import ref
 
 import pytest
@@ -15,7 +15,12 @@ from benchmarks.bench.truth import truth
 from streamkit.bench import collecting
 from streamkit.bench.collecting import collect_seldom, seldom_collected
 from streamkit.bench.engine import run_load
+from streamkit.bench.observer import Observer
 from streamkit.bench.plan import Arrivals, Concurrency, Load, Plan, Server
+from streamkit.bench.record import RequestRecord
+from streamkit.dialects.openai_chat import OpenAIChatDecoder
+from streamkit.http.stream import TimedRead
+from tests.bench.handmade import HEL
 
 
 class Knot:
@@ -63,6 +68,30 @@ def test_good_requests_leave_nothing_to_the_collector(load: Load) -> None:
 
 
 @pytest.mark.usefixtures("alone")
+@pytest.mark.parametrize(
+    ("body", "outcome"),
+    [
+        (HEL + b'data: {"id": %b\n\n' % (b"1" * 9000), "undecodable"),
+        (b'event: message_start\ndata: {"type":"message_start","message":{}}\n\n', "wrong-dialect"),
+    ],
+    ids=["undecodable", "wrong-dialect"],
+)
+def test_bad_records_leave_nothing_either(body: bytes, outcome: str) -> None:
+    """A failure's calls hold the record that was bad, and that may have megabytes."""
+    decoder = OpenAIChatDecoder()
+    found = []
+    gc.collect()
+    gc.disable()
+    for _ in range(5):
+        observer = Observer(RequestRecord(number=0, sent_ns=1), decoder)
+        observer.saw(TimedRead(body, 2), body)
+        found.append(observer.record.outcome)
+        decoder.reset()
+    del observer
+    assert (found, gc.collect()) == ([outcome] * 5, 0)
+
+
+@pytest.mark.usefixtures("alone")
 def test_it_is_off_while_the_block_runs_and_as_before_behind_it() -> None:
     with suppress(KeyError), seldom_collected():
         assert not gc.isenabled()
@@ -72,6 +101,18 @@ def test_it_is_off_while_the_block_runs_and_as_before_behind_it() -> None:
         raise KeyError
     assert gc.isenabled()
     assert gc.get_freeze_count() == 0
+    with ExitStack() as first, ExitStack() as second:  # two loads beside each other
+        first.enter_context(seldom_collected())
+        second.enter_context(seldom_collected())
+        first.close()
+        assert not gc.isenabled()
+        assert gc.get_freeze_count()
+    assert gc.isenabled()
+    gc.freeze()
+    frozen = gc.get_freeze_count()
+    with seldom_collected():
+        pass
+    assert gc.get_freeze_count() > frozen // 2  # what somebody else has frozen stays so
     gc.disable()
     with seldom_collected():
         pass

@@ -14,7 +14,7 @@ from streamkit.http.head import read_request
 from streamkit.http.listener import open_listeners
 from streamkit.http.unframe import unframer_of
 from streamkit.io.cassette import parse_cassette
-from streamkit.watch.keymask import BEGINNING_BYTES, KeyMask, keys_in
+from streamkit.watch.keymask import BEGINNING_BYTES, KeyMask, hidden_pieces, keys_in
 from streamkit.watch.lanes import Lanes, Mark
 from streamkit.watch.moments import Moment, Sight
 from streamkit.watch.taping import cassette_of
@@ -113,6 +113,45 @@ def test_nor_where_chunks_cut_it(chunks: set[int], reads: set[int], extension: b
     assert [len(read.data) for read in exchange.reads] == [len(moment.data) for moment in sight.moments[1:]]
     body = unframer_of("chunked").feed(wire[len(head) :])
     assert body == TOLD.replace(KEY.replace(b"/", b"\\/"), b"*" * 19).replace(KEY, b"*" * 18)
+
+
+@pytest.mark.parametrize(
+    ("keys", "chunks", "extension", "shown"),
+    [
+        (
+            [b"12345678", b"sk-12345678-secretsecret"],
+            [b"key sk-12345678-secr", b"etsecret."],
+            b"",
+            b"key %b." % (b"*" * 24),
+        ),
+        ([b"abcdef0123456789"], [b"key:\r\nabcd", b"ef0123456789\r\n"], b"", b"key:\r\n%b\r\n" % (b"*" * 16)),
+        ([b"0123456789abcdef"], [b"bad 0123", b"456789abcdef"], b";a=" + b"x" * 3000, b"bad " + b"*" * 16),
+        ([b"KEYPARTC"], [b"KEYPART\r\nab", b"twelve bytes"], b"", b"KEYPART\r\nabtwelve bytes"),
+        ([b"0123456789abcdef"], [b"0123", b"456789ab", b"cdef"], b"", b"*" * 16),
+    ],
+    ids=["one in another", "of hex digits", "long extension", "no key", "three chunks"],
+)
+def test_what_looks_like_framing_or_like_a_key_and_is_none(
+    keys: list[bytes], chunks: list[bytes], extension: bytes, shown: bytes
+) -> None:
+    head = b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    framed = b"".join(b"%x%b\r\n%b\r\n" % (len(data), extension, data) for data in chunks)
+    wire = head + framed + b"0\r\nTold: %b\r\n\r\n" % keys[0]
+    for size in (1, 7, len(wire)):
+        reads = [wire[at : at + size] for at in range(0, len(wire), size)]
+        found = hidden_pieces(reads, keys)
+        assert [*map(len, found)] == [*map(len, reads)]
+        whole = b"".join(found)
+        unframer = unframer_of("chunked")
+        assert unframer.feed(whole[len(head) :]) == shown
+        assert unframer.trailers == [("Told", "*" * len(keys[0]))]
+
+
+def test_a_response_that_is_cut_anywhere_has_its_length() -> None:
+    wire = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabcde\r\n8\r\n01234567\r\n0\r\n\r\n"
+    for end in range(len(wire)):
+        (shown,) = hidden_pieces([wire[:end]], [b"abcde01234567"])
+        assert len(shown) == end
 
 
 async def test_the_gateways_own_key_for_the_upstream_is_not_in_the_marks() -> None:

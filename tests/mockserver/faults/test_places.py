@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from mockserver.faults.places import before
 from mockserver.faults.spec import Fault, Place, place_text
-from mockserver.faults.table import FAULTS, Context, apply_faults
+from mockserver.faults.table import FAULTS, Context, apply_faults, fault_of
 from mockserver.response import Record, Response, Step, Steps, Verbatim
 from mockserver.script import Close, Gate, Reset, Stall
 from streamkit.dialects.registry import DIALECTS
@@ -100,6 +100,14 @@ def test_a_record_that_an_earlier_fault_cut_is_still_one(place: Place, expected:
         steps = [*response.steps]
         assert body(iter(steps)) == body(iter(STEPS))
         assert body(iter(steps[: steps.index(Gate("here"))])) == expected
+
+
+@pytest.mark.parametrize(("place", "is_there"), [("2+99", True), ("3", True), ("3+1", False), ("4", False)])
+def test_of_a_record_whose_rest_was_left_out_what_came_is_all(place: str, is_there: bool) -> None:
+    faults = [fault_of(text) for text in ("end@event:2+6", f"gate:here@event:{place}")]
+    steps = [*apply_faults(Response(steps=STEPS), faults, Context()).steps]
+    assert body(iter(steps)) == b"roleonetwo to"
+    assert (steps[-1] == Gate("here")) is is_there
 
 
 def test_a_place_beyond_the_bytes_of_a_record_is_after_it() -> None:
