@@ -38,14 +38,15 @@ FOR_DAEMONS = ("/usr/local/sbin", "/usr/sbin", "/sbin")
 """Where Debian has nginx, haproxy and apache2, and the PATH of an ordinary user does not lead."""
 
 LONG = (
-    *(
-        "tests/test_readme.py",
-        "tests/test_structure.py",
-        "tests/contract/test_mutants",
-        "tests/contract/test_real_proxies",
-    ),
-    *("tests/contract/test_gateway_profile.py", "tests/contract/test_contract_plugin.py", "tests/cli/test_bench.py"),
-    *("tests/cli/test_mock.py", "tests/watch/test_page_feeds.py"),
+    "tests/test_readme.py",
+    "tests/test_structure.py",
+    "tests/cli/test_bench.py",
+    "tests/cli/test_mock.py",
+    "tests/contract/test_contract_plugin.py",
+    "tests/contract/test_gateway_profile.py",
+    "tests/contract/test_mutants",  # all of them
+    "tests/contract/test_real_proxies.py",
+    "tests/watch/test_page_feeds.py",
 )
 """What takes half a minute and more. Several processes begin with it: none shall be left alone with it in the end."""
 

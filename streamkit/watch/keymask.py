@@ -78,7 +78,11 @@ def hidden_pieces(pieces: Sequence[bytes], keys: Sequence[bytes], *, method: str
 
 
 def _content_of(wire: bytes, method: str) -> Iterator[tuple[int, int]]:
-    """Yield where a response says something, from place to place; what lies between says where its chunks end."""
+    """Yield where a response says something, from place to place; what lies between says where its chunks end.
+
+    `streamkit.http.unframe` gives the payload and not its places, which are wanted here, and this may be lenient: what
+    is no chunk is looked at as it is.
+    """
     body = 0
     try:
         while (end := find_end(wire[body : body + HEAD_BYTES])) >= 0:
