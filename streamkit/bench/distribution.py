@@ -122,20 +122,22 @@ class Distribution:
         """Yield each bucket's least value and its count, in order."""
         yield from sorted(self._counts.items())
 
-    def at_ranks(self, ranks: Iterable[int]) -> list[float]:
-        """Return the values of these ranks, counted from 1, in order, none above `n`: the middles of their buckets."""
+    def floors_at(self, ranks: Iterable[int]) -> Iterator[int]:
+        """Yield the least value of the bucket in which each of these ranks is: counted from 1, in order, to `n`."""
         wanted = iter(ranks)
         rank = next(wanted, None)
-        found: list[float] = []
         seen = 0
         for floor, count in self.buckets():
             seen += count
             while rank is not None and rank <= seen:
-                found.append(min(max(middle_of(floor), self.low), self.high))
+                yield floor
                 rank = next(wanted, None)
             if rank is None:
                 break
-        return found
+
+    def at_ranks(self, ranks: Iterable[int]) -> list[float]:
+        """Return the values of these ranks, counted from 1, in order, none above `n`: the middles of their buckets."""
+        return [min(max(middle_of(floor), self.low), self.high) for floor in self.floors_at(ranks)]
 
     def __eq__(self, other: object) -> bool:
         """Tell whether the other one has the same counts."""

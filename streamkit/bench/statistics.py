@@ -164,19 +164,11 @@ def _as_written(q: float) -> Fraction:
 
 def values_at(distribution: Distribution, ranks: Iterable[int]) -> list[Within]:
     """Return the values of these ranks, from 1, in order, none above `n`, with what their buckets leave open."""
-    wanted = iter(ranks)
-    rank = next(wanted, None)
     found: list[Within] = []
-    seen = 0
-    for floor, count in distribution.buckets():
-        seen += count
-        while rank is not None and rank <= seen:
-            top = floor + (1 << max(0, floor.bit_length() - SUB_BUCKET_BITS)) - 1
-            low, high = max(floor, distribution.low), min(top, distribution.high)
-            found.append(Within(low, min(max(middle_of(floor), low), high), high))
-            rank = next(wanted, None)
-        if rank is None:
-            break
+    for floor in distribution.floors_at(ranks):
+        top = floor + (1 << max(0, floor.bit_length() - SUB_BUCKET_BITS)) - 1
+        low, high = max(floor, distribution.low), min(top, distribution.high)
+        found.append(Within(low, min(max(middle_of(floor), low), high), high))
     return found
 
 
